@@ -1,0 +1,137 @@
+"""Node: one operation in the graph. Immutable but for the memo of its value.
+
+A node holds its op, its inputs, the op's static parameters, the shape and dtype of its result
+and the place in the user's code that built it. Leaves have no inputs: a `placeholder` is fed
+when the graph runs, a `data` leaf carries a buffer.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tinygraph.dtypes import DType
+from tinygraph.graph.dim import Size
+from tinygraph.graph.origin import Origin, caller
+
+if TYPE_CHECKING:
+    from tinygraph.ops.registry import Op
+
+Shape = tuple[Size, ...]
+Params = Mapping[str, Any]
+
+
+class Aval(NamedTuple):
+    """An abstract value: what is known of an array before it is computed."""
+
+    shape: Shape
+    dtype: DType
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+
+class State(threading.local):
+    """What the running thread is about. Each thread has its own.
+
+    grad: whether new nodes take part in gradients (`no_grad` clears it).
+    evaluate: called with each new node; the eager mode computes it there.
+    origin: overrides the user's line, for gradient nodes.
+    trace: the trace of `tg.jit` in progress.
+    """
+
+    grad: bool = True
+    evaluate: Callable[[Node], None] | None = None
+    origin: Origin | None = None
+    trace: Any = None
+
+
+STATE = State()
+
+
+class Node:
+    """One operation. `outs` is set only where an op has several results: then each is reached
+    through an `item` node, and `shape` and `dtype` are those of the first."""
+
+    __slots__ = (
+        "__weakref__", "buffer", "cell", "dtype", "grad", "inputs", "op", "origin", "outs",
+        "params", "shape",
+    )  # fmt: skip
+
+    op: Op
+    inputs: tuple[Node, ...]
+    params: Params
+    shape: Shape
+    dtype: DType
+    outs: tuple[Aval, ...] | None
+    origin: Origin
+    grad: bool
+    buffer: Any
+    cell: weakref.ref[Any] | None
+
+    def __init__(
+        self,
+        op: Op,
+        inputs: tuple[Node, ...],
+        params: Params,
+        aval: Aval | tuple[Aval, ...],
+        origin: Origin | None = None,
+        grad: bool | None = None,
+        buffer: Any = None,
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        if type(aval) is Aval:
+            self.outs = None
+            self.shape, self.dtype = aval
+        else:
+            self.outs = aval  # type: ignore[assignment]
+            self.shape, self.dtype = aval[0]  # type: ignore[misc]
+        self.origin = origin or STATE.origin or caller()
+        if grad is None:
+            grad = False
+            if STATE.grad:
+                for node in inputs:
+                    if node.grad:
+                        grad = True
+                        break
+        self.grad = grad
+        self.buffer = buffer
+        self.cell = None
+
+    @property
+    def aval(self) -> Aval:
+        return Aval(self.shape, self.dtype)
+
+    @property
+    def avals(self) -> tuple[Aval, ...]:
+        """The results, one or several."""
+        return self.outs if self.outs is not None else (Aval(self.shape, self.dtype),)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    def replace(
+        self, inputs: tuple[Node, ...] | None = None, params: Params | None = None
+    ) -> Node:
+        """A copy with other inputs of the same avals, or other parameters; same origin."""
+        return Node(
+            self.op,
+            self.inputs if inputs is None else inputs,
+            self.params if params is None else params,
+            self.outs if self.outs is not None else Aval(self.shape, self.dtype),
+            self.origin,
+            self.grad,
+        )
+
+    def __iter__(self) -> Iterator[Node]:
+        raise TypeError("a Node is not iterable")
+
+    def __repr__(self) -> str:
+        result = ", ".join(map(str, self.avals))
+        params = "".join(f" {key}={value}" for key, value in self.params.items())
+        return f"<{self.op.name}{params} -> {result} at {self.origin}>"
