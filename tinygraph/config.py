@@ -9,7 +9,7 @@ is an error that lists the right ones.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ def _names(choices: tuple[str, ...]) -> Callable[[str], frozenset[str]]:
 
     def parse(text: str) -> frozenset[str]:
         found = frozenset(part.strip() for part in text.split(",") if part.strip())
-        wrong = sorted(found - set(choices)) if choices else []
+        wrong = sorted(found.difference(choices)) if choices else []
         if wrong:
             raise ValueError(f"unknown {', '.join(wrong)}; choose from {', '.join(choices)}")
         return found
@@ -112,7 +112,7 @@ VARIABLES: dict[str, Variable] = {
             "Where examples and tests look for data sets.",
         ),
     )
-}
+}  # fmt: skip
 
 _read: dict[str, Any] = {}
 _set: dict[str, Any] = {}
@@ -127,13 +127,14 @@ def get(name: str) -> Any:
         return _set[name]
     if name not in _read:
         reject_unknown()
-        variable = VARIABLES[name]
-        text = os.environ.get(PREFIX + name, "").strip()
-        _read[name] = _parse(variable, text) if text else variable.default
+        _read[name] = _parse(VARIABLES[name], os.environ.get(PREFIX + name, ""))
     return _read[name]
 
 
 def _parse(variable: Variable, text: str) -> Any:
+    text = text.strip()
+    if not text:
+        return variable.default
     try:
         return variable.parse(text)
     except ValueError as error:
@@ -143,24 +144,33 @@ def _parse(variable: Variable, text: str) -> Any:
 def reject_unknown() -> None:
     """Raise ConfigError if the environment holds a `TINYGRAPH_` name that is not listed."""
     wrong = [
-        name for name in os.environ
-        if name.startswith(PREFIX) and name[len(PREFIX):] not in VARIABLES
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name[len(PREFIX) :] not in VARIABLES
     ]
     if wrong:
         known = ", ".join(PREFIX + name for name in VARIABLES)
-        raise ConfigError(f"unknown environment variable {', '.join(sorted(wrong))}; "
-                          f"known are {known}")
+        raise ConfigError(
+            f"unknown environment variable {', '.join(sorted(wrong))}; known are {known}"
+        )
 
 
-def set(name: str, value: Any) -> None:  # noqa: A001 - reads as config.set(...)
-    """Set variable `name`; wins over the environment. A string is parsed as if it stood there."""
+def set(name: str, value: Any) -> None:
+    """Set variable `name`; wins over the environment.
+
+    `value` is text as it would stand in the environment, or the value itself: a number, a path,
+    a list of names; None stands for the default. ConfigError if it is wrong.
+    """
     _set[name] = _checked(name, value)
 
 
 def _checked(name: str, value: Any) -> Any:
     if name not in VARIABLES:
         raise ConfigError(f"unknown setting {name!r}; known are {', '.join(VARIABLES)}")
-    return _parse(VARIABLES[name], value) if isinstance(value, str) else value
+    if value is None:
+        return VARIABLES[name].default
+    many = isinstance(value, (Set, list, tuple))
+    return _parse(VARIABLES[name], ",".join(map(str, value)) if many else str(value))
 
 
 @contextmanager

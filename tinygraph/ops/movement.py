@@ -30,7 +30,7 @@ def _reshape_infer(x: Any, *, shape: Shape) -> Aval:
     return Aval(shape, x.dtype)
 
 
-reshape = register(Op(
+reshape: Op = register(Op(
     name="reshape", kind="view", infer=_reshape_infer,
     eval=lambda xp, x, *, shape: xp.reshape(x, shape),
     vjp=(lambda g, out, x, *, shape: reshape(g, shape=x.shape),),
@@ -77,7 +77,7 @@ def inverse(axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(back)
 
 
-permute = register(Op(
+permute: Op = register(Op(
     name="permute", kind="view", infer=_permute_infer,
     eval=lambda xp, x, *, axes: xp.transpose(x, axes),
     vjp=(lambda g, out, x, *, axes: permute(g, axes=inverse(axes)),),
@@ -329,4 +329,12 @@ barrier = register(Op(
     doc="x, but not before `after` is computed; what is computed from it is not merged with what "
     "is computed from x. So a checkpoint is computed again instead of being kept.",
     samples=lambda rng: [Sample((rng.standard_normal(3), rng.standard_normal(2)))],
+))  # fmt: skip
+
+
+assign = register(Op(
+    name="assign", kind="view", infer=_barrier_infer, eval=lambda xp, x, previous: x,
+    vjp=(lambda g, out, x, previous: g, None),
+    doc="x, the next value of a Tensor whose value was `previous`.",
+    samples=lambda rng: [Sample((rng.standard_normal(3), rng.standard_normal(3)))],
 ))  # fmt: skip

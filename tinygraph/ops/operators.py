@@ -6,6 +6,7 @@ from typing import Any
 
 from tinygraph.graph.node import Node
 from tinygraph.ops import elementwise as e
+from tinygraph.ops import logic
 
 Operand = Any
 
@@ -30,9 +31,9 @@ _BINARY = {
     "add": e.add, "sub": e.subtract, "mul": e.multiply, "truediv": e.divide, "pow": e.pow,
 }  # fmt: skip
 _PLAIN = {
-    "neg": e.negative, "abs": e.abs, "gt": e.greater, "ge": e.greater_equal,
-    "lt": e.less, "le": e.less_equal, "and": e.logical_and, "or": e.logical_or,
-    "invert": e.logical_not,
+    "neg": e.negative, "abs": e.abs, "gt": logic.greater,
+    "ge": logic.greater_equal, "lt": logic.less, "le": logic.less_equal,
+    "and": logic.logical_and, "or": logic.logical_or, "invert": logic.logical_not,
 }  # fmt: skip
 
 

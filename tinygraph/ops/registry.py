@@ -95,7 +95,7 @@ class Op:
             inputs = _promoted(self, args) if self.promote is not None else args
             aval = self.infer(*inputs, **params)
         except TinygraphError as error:
-            raise _located(self, error) from None
+            raise located(self.name, error) from None
         node = Node(self, inputs, params, aval)  # type: ignore[arg-type]
         if STATE.evaluate is not None:
             STATE.evaluate(node)
@@ -119,13 +119,13 @@ def register(op: Op) -> Op:
     return op
 
 
-def _located(op: Op, error: TinygraphError) -> TinygraphError:
-    """The error with the op's name and the user's line in its text, once."""
+def located(name: str, error: TinygraphError) -> TinygraphError:
+    """The error with what failed and the user's line in its text, once."""
     text = str(error)
     if "\n  at " in text:
         return error
-    if not text.startswith(op.name):
-        text = f"{op.name}: {text}"
+    if not text.startswith(name):
+        text = f"{name}: {text}"
     where = (STATE.origin or caller()).where()
     return type(error)(f"{text}\n  at {where}")
 

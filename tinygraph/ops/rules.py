@@ -142,6 +142,11 @@ def full(shape: Shape, value: Any, dtype: Any) -> Node:
     return broadcast_to(scalar, shape=tuple(shape)) if shape else scalar
 
 
+def widen(x: Any) -> Any:
+    """The array x, in 32 bits if its floats have 16: BLAS and LAPACK do not know those."""
+    return x.astype("float32") if x.dtype.itemsize < 4 else x
+
+
 def unbroadcast(g: Node, shape: Shape) -> Node:
     """Sum `g` down to `shape`, the shape of an input that was broadcast."""
     if g.shape == shape:

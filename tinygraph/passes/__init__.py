@@ -1,0 +1,67 @@
+"""The rewriting of graphs: `PIPELINE` says what is done, and in which order.
+
+Each pass is a function `Graph -> Graph` in a file of its own. `TINYGRAPH_SKIP=name,...` leaves
+passes out; between two passes the tests run `graph.verify`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from tinygraph import config
+from tinygraph.errors import ConfigError
+from tinygraph.graph.graph import Graph
+from tinygraph.graph.verify import verify
+from tinygraph.passes.bodies import bodies
+from tinygraph.passes.cse import cse
+from tinygraph.passes.fold import fold
+from tinygraph.passes.inline import inline_calls
+from tinygraph.passes.narrow import narrow
+from tinygraph.passes.simplify import simplify
+from tinygraph.passes.stabilise import stabilise
+from tinygraph.passes.widen import widen
+
+Pass = Callable[[Graph], Graph]
+
+PIPELINE: tuple[Pass, ...] = (
+    inline_calls,
+    widen,
+    narrow,
+    stabilise,
+    simplify,
+    fold,
+    cse,
+    simplify,
+    bodies,
+)
+"""A graph holds only what its outputs need, so dead code goes with every rewrite."""
+
+
+def names() -> list[str]:
+    """The passes that `TINYGRAPH_SKIP` can name."""
+    return list(dict.fromkeys(step.__name__ for step in PIPELINE))
+
+
+def optimise(graph: Graph, check: bool = False) -> Graph:
+    """`graph` after every pass that is not skipped. With `check`, verified after each."""
+    skip = config.get("SKIP")
+    unknown = sorted(skip - set(names()))
+    if unknown:
+        raise ConfigError(
+            f"TINYGRAPH_SKIP names an unknown pass {', '.join(unknown)}; "
+            f"passes are {', '.join(names())}"
+        )
+    trace = "passes" in config.get("DEBUG")
+    for step in PIPELINE:
+        if step.__name__ in skip:
+            continue
+        before = graph
+        graph = step(graph)
+        if check:
+            verify(graph)
+        if trace:
+            print(f"pass {step.__name__}: {len(before)} -> {len(graph)} nodes", file=sys.stderr)
+            if graph.key != before.key:
+                print(graph, file=sys.stderr)
+    return graph

@@ -1,0 +1,60 @@
+"""`python -m tinygraph`."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint, version
+
+import pytest
+
+from tinygraph import config
+from tinygraph.__main__ import main
+from tinygraph.runtime import backend
+
+
+def test_info_names_versions_backends_and_variables(capsys, monkeypatch):
+    monkeypatch.setenv("TINYGRAPH_SEED", "7")
+    with config.override("DEBUG", "time,tape"):
+        assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert version("tinygraph") in text
+    assert "numpy      ready" in text
+    assert "TINYGRAPH_SEED = 7 (environment)" in text
+    assert "TINYGRAPH_DEBUG = tape,time (set in Python)" in text
+    for name in config.VARIABLES:
+        assert f"TINYGRAPH_{name} = " in text
+
+
+def test_info_says_why_a_backend_does_not_start(capsys, monkeypatch):
+    broken = EntryPoint("broken", "a_package_that_is_missing:Backend", backend.GROUP)
+    monkeypatch.setattr(backend, "available", lambda: {"broken": broken})
+    assert main(["info"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "No module named 'a_package_that_is_missing'" in text
+
+
+def test_info_with_a_wrong_variable_fails_and_says_so(capsys, monkeypatch):
+    monkeypatch.setenv("TINYGRAPH_MODE", "fast")
+    assert main(["info"]) == 1
+    assert "choose from lazy, eager" in capsys.readouterr().err
+
+
+def test_no_command_prints_the_usage(capsys):
+    assert main([]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: python -m tinygraph")
+    assert "info" in text
+
+
+def test_an_unknown_command_is_refused(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["inform"])
+    assert caught.value.code == 2
+    assert "info" in capsys.readouterr().err
+
+
+def test_as_a_process():
+    done = subprocess.run(
+        [sys.executable, "-m", "tinygraph", "info"], capture_output=True, text=True, check=True
+    )
+    assert "TINYGRAPH_BACKEND" in done.stdout
+    assert done.stderr == ""

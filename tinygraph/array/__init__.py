@@ -1,0 +1,1 @@
+"""Functions on Tensors, named as in the Python Array API standard."""

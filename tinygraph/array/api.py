@@ -1,0 +1,57 @@
+"""What every public function on Tensors has in common: the spelling of its keywords, and errors
+that name the function and the user's line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
+from typing import Any, TypeVar
+
+from tinygraph.errors import TinygraphError
+from tinygraph.ops.registry import located
+
+Result = TypeVar("Result")
+
+# PyTorch's keyword, and what the Array API calls it.
+SPELLINGS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x", "other": "y"}
+
+
+def api(
+    function: Callable[..., Result] | None = None, **spellings: str
+) -> Callable[..., Any]:
+    """Make `function` public: PyTorch's keywords work too, and errors say where they arose.
+
+    spellings: further keywords, and the parameter that each of them stands for.
+    """
+    if function is None:
+        return partial(api, **spellings)
+    name = function.__name__
+    parameters = inspect.signature(function).parameters
+    known = {
+        theirs: ours
+        for theirs, ours in {**SPELLINGS, **spellings}.items()
+        if ours in parameters and theirs not in parameters
+    }
+
+    @wraps(function)
+    def public(*args: Any, **kwargs: Any) -> Result:
+        try:
+            if kwargs and not known.keys().isdisjoint(kwargs):
+                kwargs = _respelled(name, kwargs, known)
+            return function(*args, **kwargs)
+        except TinygraphError as error:
+            raise located(name, error) from None
+
+    return public
+
+
+def _respelled(name: str, given: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:
+    """`given` with each keyword as the function spells it. TypeError if one comes twice."""
+    result: dict[str, Any] = {}
+    for keyword, value in given.items():
+        ours = known.get(keyword, keyword)
+        if ours in result:
+            raise TypeError(f"{name}: `{ours}` is given twice, once as `{keyword}`")
+        result[ours] = value
+    return result

@@ -1,0 +1,70 @@
+"""Between Tensors, nodes and what users pass: numbers and NumPy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygraph.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, Scalar, canonical, is_float
+from tinygraph.errors import DTypeError
+from tinygraph.graph.dim import Dim
+from tinygraph.graph.node import Node
+from tinygraph.ops.registry import Op, cast, const
+from tinygraph.tensor import Tensor, tensor
+
+TensorLike = Tensor | np.ndarray | Scalar | Dim
+OPERANDS = (Tensor, bool, int, float, np.ndarray, np.generic, Dim)
+
+
+def as_operand(value: Any) -> Node | Scalar:
+    """A node, or a Python number as it is (numbers are weakly typed). DTypeError for the rest."""
+    if isinstance(value, Tensor):
+        return value.node
+    if isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return tensor(value).node
+    if isinstance(value, Dim):  # a size that is not known yet
+        return const(value, DEFAULT_INT)
+    raise DTypeError(
+        f"expected a Tensor, a number or a NumPy array, got {type(value).__name__}; make a Tensor "
+        "with tg.tensor"
+    )
+
+
+def as_node(value: Any, dtype: DType | None = None) -> Node:
+    """A node; a number becomes a constant of `dtype`, or of its own type."""
+    operand = as_operand(value)
+    if isinstance(operand, Node):
+        return operand
+    return const(operand, dtype or canonical(type(operand)))
+
+
+def to_tensor(value: Any, dtype: DType | None = None) -> Tensor:
+    """A Tensor of `value`, cast to `dtype` where that is given."""
+    result = value if isinstance(value, Tensor) else Tensor(as_node(value, dtype))
+    if dtype is not None and result.dtype != dtype:
+        result = Tensor(cast(result.node, dtype=dtype))
+    return result
+
+
+def as_float(value: Any) -> Node | Scalar:
+    """As `as_operand`; integers and bool are cast to the default float."""
+    operand = as_operand(value)
+    if isinstance(operand, Node):
+        return operand if is_float(operand.dtype) else cast(operand, dtype=DEFAULT_FLOAT)
+    return float(operand)
+
+
+def lift(op: Op, floats: bool = False) -> Callable[..., Tensor]:
+    """The function on Tensors for `op`. With `floats`, integers are cast to float first."""
+    convert = as_float if floats else as_operand
+
+    def function(*args: Any, **params: Any) -> Tensor:
+        return Tensor(op(*[convert(arg) for arg in args], **params))
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = op.doc
+    return function

@@ -1,0 +1,101 @@
+"""The cache of compiled tapes: bounded, safe between threads, and able to explain a miss."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tinygraph.graph.graph import Key
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class CacheInfo:
+    """hits and misses since the start, and how full the cache is."""
+
+    hits: int
+    misses: int
+    size: int
+    limit: int
+
+
+class Cache(Generic[Value]):
+    """The `limit` most recently used values.
+
+    A miss is remembered with its reason: the nearest key that was there, and what differs.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.RLock()
+        self._hits = 0
+        self._misses = 0
+        self.last_miss = "nothing has been compiled yet"
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        """The value for `key`; made, and the oldest dropped, where it is not there."""
+        with self._lock:
+            found = self._values.get(key)
+            if found is not None:
+                self._hits += 1
+                self._values.move_to_end(key)
+                return found
+            self._misses += 1
+            self.last_miss = explain(key, list(self._values))
+        value = make()
+        with self._lock:
+            value = self._values.setdefault(key, value)
+            while len(self._values) > self.limit:
+                self._values.popitem(last=False)
+        return value
+
+    def info(self) -> CacheInfo:
+        """Hits, misses, size and limit."""
+        with self._lock:
+            return CacheInfo(self._hits, self._misses, len(self._values), self.limit)
+
+    def clear(self) -> None:
+        """Drop every value, and the counts."""
+        with self._lock:
+            self._values.clear()
+            self._hits = self._misses = 0
+
+
+def explain(key: Key, known: list[Key]) -> str:
+    """In words: which known key is nearest to `key`, and the first thing that differs."""
+    if not known:
+        return "the cache is empty: nothing like this has been compiled yet"
+    nearest = max(known, key=lambda other: _likeness(key, other))
+    if key[0] != nearest[0]:
+        rows, others = key[0], nearest[0]
+        for index, (row, other) in enumerate(zip(rows, others, strict=False)):
+            if row != other:
+                return _difference(index, row, other)
+        return f"the graph has {len(rows) - 2} operations, the nearest known {len(others) - 2}"
+    return f"the same graph is known under other settings: {key[1:]} against {nearest[1:]}"
+
+
+def _likeness(key: Key, other: Key) -> tuple[bool, int]:
+    rows, others = key[0], other[0]
+    same = sum(a == b for a, b in zip(rows[:2000], others[:2000], strict=False))
+    return len(rows) == len(others), same
+
+
+def _difference(index: int, row: Key, other: Key) -> str:
+    if index == 0:
+        if len(row) != len(other):
+            return f"the graph has {len(row)} inputs, the nearest known {len(other)}"
+        for number, (a, b) in enumerate(zip(row, other, strict=True)):
+            if a != b:
+                return f"input {number} is {_aval(a)}, the nearest known graph has {_aval(b)}"
+    return f"operation {index - 1} is {row}, the nearest known graph has {other}"
+
+
+def _aval(pair: Key) -> str:
+    shape, dtype = pair
+    return f"{dtype.name}[{','.join(map(str, shape))}]"

@@ -1,0 +1,155 @@
+"""From graph to tape to executable: the passes, the lowering, the memory plan, the link."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinygraph import config
+from tinygraph.compiler.cache import Cache
+from tinygraph.compiler.kernel import Kernel
+from tinygraph.compiler.memory import donations, plan
+from tinygraph.compiler.schedule import defer_updates, lower
+from tinygraph.compiler.tape import Tape
+from tinygraph.graph.graph import Graph
+from tinygraph.graph.node import STATE, Node
+from tinygraph.passes import optimise
+
+Buffer = Any
+
+
+@dataclass(slots=True)
+class Compiled:
+    """A tape that is linked to a backend. Calls are serialised: the arena is shared by them."""
+
+    tape: Tape
+    backend: Any
+    executable: Any
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(
+        self, inputs: Sequence[Buffer], donated: Mapping[int, Buffer] | None = None
+    ) -> list[Buffer]:
+        """The outputs for `inputs` (contiguous buffers of this backend).
+
+        donated: output number -> a buffer that the output may be written to.
+        """
+        outputs = [
+            donated[index] if donated and index in donated
+            else self.backend.alloc(slot.view.shape, slot.dtype)
+            for index, slot in enumerate(self.tape.outputs)
+        ]  # fmt: skip
+        with self.lock:
+            self.executable(inputs, outputs)
+        return outputs
+
+
+TAPES = Cache(limit=256)
+_kernels: dict[tuple[str, Kernel], Any] = {}
+_kernels_lock = threading.Lock()
+
+
+def kernel_count() -> int:
+    """How many kernels have been built so far, by all backends."""
+    return len(_kernels)
+
+
+def compiled(
+    graph: Graph, backend: Any, names: Sequence[str], updates: Mapping[int, int] | None = None
+) -> Compiled:
+    """The executable of `graph`, from the cache if an equal graph has been compiled.
+
+    names: what each input is, for the printed tape. updates: output number -> the number of the
+    input whose next value it is.
+    """
+    updates = dict(updates or {})
+    settings = (backend.name, config.get("SKIP"), config.get("CHECK"), tuple(updates.items()))
+    before = TAPES.info().misses
+    result = TAPES.get((graph.key, *settings), lambda: compile_graph(graph, backend, names, updates))
+    if "cache" in config.get("DEBUG") and TAPES.info().misses > before:
+        print(f"tape cache: compiled, because {TAPES.last_miss}", file=sys.stderr)
+    return result
+
+
+def compile_graph(
+    graph: Graph, backend: Any, names: Sequence[str], updates: dict[int, int]
+) -> Compiled:
+    """Compile without looking in the cache."""
+    start = time.perf_counter()
+    tape = make_tape(graph, names, updates)
+    debug = config.get("DEBUG")
+    if "tape" in debug:
+        print(tape, file=sys.stderr)
+    handles = [_build(backend, instruction.kernel) for instruction in tape.instructions]
+    if "kernels" in debug:
+        for kernel in tape.kernels:
+            print(kernel, file=sys.stderr)
+    executable = backend.link(tape, handles)
+    if "time" in debug:
+        seconds = time.perf_counter() - start
+        print(
+            f"compiled {len(graph)} nodes to {len(tape)} instructions in {seconds * 1e3:.1f} ms",
+            file=sys.stderr,
+        )
+    return Compiled(tape, backend, executable)
+
+
+def make_tape(
+    graph: Graph, names: Sequence[str] = (), updates: Mapping[int, int] | None = None
+) -> Tape:
+    """The tape of a graph whose sizes are all known."""
+    before, STATE.evaluate = STATE.evaluate, None  # passes build nodes; none is to run now
+    try:
+        with collector_paused():
+            program = lower(optimise(graph))
+    finally:
+        STATE.evaluate = before
+    updates = dict(updates or {})
+    defer_updates(program, updates)
+    memory = plan(program)
+    return Tape(
+        instructions=tuple(program.instructions),
+        inputs=tuple(program.inputs),
+        constants=tuple(program.constants),
+        constant_slots=tuple(program.constant_slots),
+        outputs=tuple(program.outputs),
+        slots=tuple(program.slots),
+        memory=memory,
+        donated=donations(program, updates),
+        names=tuple(names) or tuple(map(name_of, graph.inputs)),
+    )
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Without garbage collection: it would look at every node again and again, and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def name_of(node: Node) -> str:
+    """What an input is, in a few words: its name, or where it was made."""
+    label = node.params.get("name")
+    if label:
+        return f"{node.op.name} '{label}'"
+    return f"{node.op.name} from {node.origin}"
+
+
+def _build(backend: Any, kernel: Kernel) -> Any:
+    key = (backend.name, kernel)
+    with _kernels_lock:
+        handle = _kernels.get(key)
+        if handle is None:
+            handle = _kernels[key] = backend.build(kernel)
+        return handle

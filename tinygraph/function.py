@@ -1,0 +1,157 @@
+"""tg.function: define a graph with placeholders, then run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinygraph import tree
+from tinygraph.compiler.tape import Tape
+from tinygraph.errors import GraphError, ShapeError
+from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.node import Aval, Node
+from tinygraph.ops.movement import assign
+from tinygraph.ops.registry import DATA, PLACEHOLDER
+from tinygraph.runtime import backend as backends
+from tinygraph.runtime import lazy
+from tinygraph.runtime.program import Program, bind
+from tinygraph.tensor import Tensor
+
+Updates = Mapping[Tensor, Tensor]
+
+
+class Function:
+    """A compiled graph: NumPy arrays or Tensors in, Tensors out. Made by `tg.function`.
+
+    Each new combination of open sizes is planned once; no kernel is compiled again for it.
+    """
+
+    def __init__(
+        self, inputs: Sequence[Tensor], outputs: Any, updates: Updates | None, name: str
+    ) -> None:
+        self.name = name
+        self.placeholders = [_placeholder(x) for x in inputs]
+        leaves, self._structure = tree.flatten(outputs)
+        nodes = [_output(leaf) for leaf in leaves]
+        lazy.realize([])  # what is pending and depends on no placeholder has its value now
+        pairs = _pairs(updates)
+        if updates is not None:
+            pairs += _assigned(self.placeholders, {id(cell) for cell, _ in pairs})
+        self.program = Program(self.placeholders, nodes, pairs)
+
+    @property
+    def graph(self) -> Graph:
+        """The graph as it was defined, before any pass."""
+        return self.program.graph
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Run: one array for each placeholder, in order or by the placeholder's name."""
+        results = self.program(_values(self._order(args, named)))
+        return tree.unflatten(self._structure, list(map(result_tensor, results)))
+
+    def _order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
+        names = [node.params["name"] for node in self.placeholders]
+        if len(args) > len(names):
+            raise TypeError(f"{self.name}() takes {len(names)} inputs ({', '.join(names)}), "
+                            f"got {len(args)}")
+        rest = dict(named)
+        values = [*args, *(rest.pop(name, None) for name in names[len(args):])]
+        if rest:
+            raise TypeError(f"{self.name}() has no placeholder {', '.join(map(repr, rest))}; "
+                            f"it has {', '.join(map(repr, names))}")
+        return values
+
+    def tape(self, *shapes: Sequence[int]) -> Tape:
+        """The tape for inputs of these shapes, which may be left out where none is open.
+
+        `print(f.tape((64, 784), (64,)))` shows every instruction.
+        """
+        sizes: dict[str, int] = {}
+        if self.program.open and len(shapes) != len(self.placeholders):
+            raise ShapeError(f"{self.name} has open sizes: give a shape for each of its "
+                             f"{len(self.placeholders)} inputs")
+        for node, shape in zip(self.placeholders, shapes, strict=False):
+            bind(node, shape, sizes)
+        return self.program.version(sizes, backends.current()).tape
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(f"{n.params['name']}: {n.aval}" for n in self.placeholders)
+        return f"<tg.function {self.name}({inputs}), {len(self.graph)} nodes>"
+
+
+def function(
+    inputs: Sequence[Tensor], outputs: Any, updates: Updates | None = None, name: str = "function"
+) -> Function:
+    """Compile the graph between `inputs` and `outputs` to a function.
+
+    inputs: placeholders. outputs: a Tensor, or any nesting of them in tuples, lists and
+    dictionaries; the function returns the same nesting. updates: {state Tensor: its next
+    value}, applied at each call; with it, what layers assign while the graph is defined (the
+    moving averages of batch norm) is an update too.
+
+    Raises UnfedError if the outputs need a placeholder that is not among the inputs.
+
+    >>> import tinygraph as tg
+    >>> x = tg.placeholder((None,), name="x")
+    >>> double = tg.function([x], x * 2)
+    >>> double([1.0, 2.0])
+    tensor([2., 4.])
+    """
+    return Function(inputs, outputs, updates, name)
+
+
+def _values(values: Sequence[Any]) -> list[Any]:
+    tensors = [value.node for value in values if isinstance(value, Tensor)]
+    if tensors:
+        lazy.realize(tensors)
+    return [value.node.buffer if isinstance(value, Tensor) else value for value in values]
+
+
+def result_tensor(buffer: Any) -> Tensor:
+    """A Tensor that holds a result."""
+    return Tensor(Node(DATA, (), {}, Aval(buffer.shape, buffer.dtype), None, False, buffer))
+
+
+def _placeholder(x: Any) -> Node:
+    if not isinstance(x, Tensor) or x.node.op is not PLACEHOLDER:
+        raise GraphError(f"an input of tg.function is a tg.placeholder, got {x!r}")
+    return x.node
+
+
+def _output(x: Any) -> Node:
+    if not isinstance(x, Tensor):
+        raise GraphError(f"an output of tg.function is a Tensor, got {type(x).__name__}")
+    return x.node
+
+
+def _pairs(updates: Updates | None) -> list[tuple[Any, Node]]:
+    pairs: list[tuple[Any, Node]] = []
+    for cell, value in (updates or {}).items():
+        if not cell.is_state:
+            raise GraphError("an update is given for a Tensor that is no state; make it with "
+                             "tg.state or as a nn.Parameter")
+        if (value.shape, value.dtype) != (cell.shape, cell.dtype):
+            raise ShapeError(f"the next value of a {cell.node.aval} cannot be a {value.node.aval}"
+                             f"\n  at {value.node.origin.where()}")
+        pairs.append((cell, value.node))
+    return pairs
+
+
+def _assigned(inputs: Sequence[Node], taken: set[int]) -> list[tuple[Any, Node]]:
+    """What was assigned to state while the graph was defined, as updates; the state itself
+    goes back to the value that it has."""
+    given = set(map(id, inputs))
+    pairs: list[tuple[Any, Node]] = []
+    for cell in lazy.pending():
+        node = cell.node
+        if id(cell) in taken or node.op is not assign:
+            continue
+        missing = lazy.unfed(topological([node], lazy.has_value))
+        if missing and all(id(leaf) in given for leaf in missing):
+            pairs.append((cell, node.inputs[0]))
+            while node.op is assign and node.buffer is None:
+                node = node.inputs[1]
+            cell.node = node
+    return pairs
+
+

@@ -1,0 +1,44 @@
+"""Parameter: a Tensor that a module learns."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from tinygraph.autodiff.reverse import check_differentiable
+from tinygraph.graph.node import Aval, Node
+from tinygraph.ops.registry import DATA
+from tinygraph.tensor import Tensor, host_array
+
+
+class Parameter(Tensor):
+    """A Tensor that belongs to a Module and that an optimizer changes.
+
+    data: a number, nested lists, a NumPy array or a Tensor; its values are copied.
+    requires_grad: whether `backward` is to reach it. dtype: another one than that of `data`.
+
+    Assigned to an attribute of a Module, it is found by `parameters()` and `state_dict()`.
+
+    >>> from tinygraph import nn
+    >>> nn.Parameter([[1.0, 2.0]]).shape
+    (1, 2)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, data: Any, requires_grad: bool = True, dtype: Any = None) -> None:
+        array = host_array(data.numpy() if isinstance(data, Tensor) else data, dtype)
+        aval = Aval(array.shape, array.dtype)
+        super().__init__(Node(DATA, (), {}, aval, None, requires_grad, array))
+        if requires_grad:
+            check_differentiable("a Parameter that requires a gradient", self.node)
+        self.is_state = True
+        self.node.cell = weakref.ref(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        copied = Parameter(self, self.requires_grad)
+        copied.name = self.name
+        return copied
+
+    def __repr__(self) -> str:
+        return f"Parameter({super().__repr__()})"

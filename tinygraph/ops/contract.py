@@ -1,0 +1,222 @@
+"""Contraction: sums of products over shared dimensions. Every matrix product is one op.
+
+A contraction is easiest to say with a label for each dimension, as einsum has it: what both
+operands bear and the result does not is summed over. `contraction` builds from labels the one
+primitive, `dot_general`, whose gradients are contractions again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygraph.dtypes import is_bool
+from tinygraph.errors import DTypeError, ShapeError
+from tinygraph.graph.dim import Size, is_known
+from tinygraph.graph.node import Aval, Node, Shape
+from tinygraph.ops.movement import permute, reshape
+from tinygraph.ops.registry import Bad, Op, Sample, register
+from tinygraph.ops.rules import Axes, normalize_axis, show_shape
+
+Pairs = tuple[Axes, Axes]  # dimensions of the left operand, and those of the right they go with
+Label = Hashable
+Labels = tuple[Label, ...]
+
+
+def _free(ndim: int, taken: Sequence[int]) -> Axes:
+    return tuple(axis for axis in range(ndim) if axis not in taken)
+
+
+def _check_pairs(what: str, lhs: Shape, rhs: Shape, pairs: Pairs) -> None:
+    left, right = pairs
+    if len(left) != len(right):
+        raise ShapeError(
+            f"{what} names {len(left)} dimensions of one side, {len(right)} of the other"
+        )
+    for axis, other in zip(left, right, strict=True):
+        normalize_axis(axis, len(lhs))
+        normalize_axis(other, len(rhs))
+        if lhs[axis] != rhs[other] and is_known(lhs[axis], rhs[other]):
+            raise ShapeError(
+                f"dimension {axis} of {show_shape(lhs)} and dimension {other} of "
+                f"{show_shape(rhs)} must be equal to {what} over"
+            )
+
+
+def _infer(lhs: Any, rhs: Any, *, contract: Pairs, batch: Pairs) -> Aval:
+    if is_bool(lhs.dtype):
+        raise DTypeError("is not defined on bool; cast with astype")
+    _check_pairs("contract", lhs.shape, rhs.shape, contract)
+    _check_pairs("batch", lhs.shape, rhs.shape, batch)
+    shape = []
+    for axis, other in zip(*batch, strict=True):
+        sizes = lhs.shape[axis], rhs.shape[other]
+        shape.append(sizes[0] if is_known(sizes[0]) else sizes[1])
+    for x, taken in ((lhs, batch[0] + contract[0]), (rhs, batch[1] + contract[1])):
+        if len(set(taken)) != len(taken):
+            raise ShapeError(f"contract {contract} and batch {batch} name a dimension twice")
+        shape += [x.shape[axis] for axis in _free(len(x.shape), taken)]
+    return Aval(tuple(shape), lhs.dtype)
+
+
+def _as_matrices(xp: Any, x: Any, batch: Axes, rows: Axes, columns: Axes) -> Any:
+    """x as a stack of matrices: its batch dimensions, then `rows` in one, then `columns`."""
+    shape = [x.shape[axis] for axis in batch]
+    shape += [math.prod(x.shape[axis] for axis in part) for part in (rows, columns)]
+    x = xp.transpose(x, (*batch, *rows, *columns)).reshape(shape)
+    if x.dtype.itemsize < 4 and x.dtype.kind not in "iu":
+        return x.astype("float32")  # 16-bit floats: sums need more than they can hold
+    return x if _blas_can_read(x) else xp.ascontiguousarray(x)
+
+
+def _blas_can_read(x: Any) -> bool:
+    """Whether one of the last two dimensions is dense and the other steps over it. np.matmul
+    takes anything, but leaves BLAS for a loop many times slower where this does not hold."""
+    (rows, columns), (down, across) = x.shape[-2:], x.strides[-2:]
+    item = x.itemsize
+    return bool(
+        (across == item and down >= columns * item) or (down == item and across >= rows * item)
+    )
+
+
+def _eval(xp: Any, lhs: Any, rhs: Any, *, contract: Pairs, batch: Pairs, out: Any = None) -> Any:
+    over = sorted(zip(*contract, strict=True))  # in memory order, so that no copy is needed
+    inner, other = tuple(pair[0] for pair in over), tuple(pair[1] for pair in over)
+    rows, columns = _free(lhs.ndim, batch[0] + inner), _free(rhs.ndim, batch[1] + other)
+    left = _as_matrices(xp, lhs, batch[0], rows, inner)
+    right = _as_matrices(xp, rhs, batch[1], other, columns)
+    shape = [lhs.shape[axis] for axis in batch[0] + rows] + [rhs.shape[axis] for axis in columns]
+    multiply = xp.matmul if over else xp.multiply  # an outer product has nothing to sum
+    if out is None or left.dtype != lhs.dtype:
+        result = multiply(left, right).astype(lhs.dtype, copy=False).reshape(shape)
+        if out is None:
+            return result
+        out[...] = result
+        return out
+    multiply(left, right, out=out.reshape((*left.shape[:-1], right.shape[-1])))
+    return out
+
+
+def _labels(lhs: Node, rhs: Node, contract: Pairs, batch: Pairs) -> tuple[Labels, Labels, Labels]:
+    """A label for each dimension of the left operand, of the right one and of the result."""
+    left = tuple(range(lhs.ndim))
+    partner = dict(zip(contract[1] + batch[1], contract[0] + batch[0], strict=True))
+    right = tuple(partner.get(axis, lhs.ndim + axis) for axis in range(rhs.ndim))
+    summed = set(contract[0])
+    kept = (*batch[0], *_free(lhs.ndim, contract[0] + batch[0]))
+    return left, right, (*kept, *[x for x in right if x not in summed and x not in kept])
+
+
+def _vjp_left(g: Node, out: Node, lhs: Node, rhs: Node, *, contract: Pairs, batch: Pairs) -> Node:
+    left, right, result = _labels(lhs, rhs, contract, batch)
+    return contraction(g, result, rhs, right, left)
+
+
+def _vjp_right(g: Node, out: Node, lhs: Node, rhs: Node, *, contract: Pairs, batch: Pairs) -> Node:
+    left, right, result = _labels(lhs, rhs, contract, batch)
+    return contraction(lhs, left, g, result, right)
+
+
+def _samples(rng: np.random.Generator) -> list[Sample | Bad]:
+    a, b = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5, 2))
+    none, last_first = ((), ()), {"contract": ((2,), (0,)), "batch": ((), ())}
+    batched = {"contract": ((2,), (0,)), "batch": ((0,), (2,))}
+    crossed = {"contract": ((0, 2), (2, 0)), "batch": none}
+    return [
+        Sample((a, b), last_first, expected=np.einsum("ijk,klm->ijlm", a, b)),
+        Sample((a, b), batched, expected=np.einsum("ijk,kli->ijl", a, b)),
+        Sample((a, b), crossed, expected=np.einsum("ijk,kli->jl", a, b)),
+        Sample((a[0], b[:, 0]), {"contract": none, "batch": none}),
+        Sample((a[0, 0], b[:, 0, 0]), {"contract": ((0,), (0,)), "batch": none}),
+        Sample((a, a), {"contract": ((2, 1), (2, 1)), "batch": ((0,), (0,))}),
+        Sample((a[:, ::2, ::3], np.broadcast_to(b[:1, :1], (2, 5, 2))), last_first),
+        Sample((np.array(2.0), b), {"contract": none, "batch": none}),
+        Sample((a[:, :, :0], b[:0]), last_first, expected=np.zeros((2, 3, 5, 2))),
+        Sample((a[:, :0], b), last_first),
+        Sample((a.astype("float32"), b.astype("float32")), batched, grad=False),
+        Sample(((a * 9).astype("int32"), (b * 9).astype("int32")), batched),
+        Bad((a, b), {**last_first, "contract": ((2,), (1,))}, ShapeError,
+            "dimension 2 of (2, 3, 4) and dimension 1 of (4, 5, 2) must be equal to contract"),
+        Bad((a, b), {**last_first, "contract": ((2, 0), (0,))}, ShapeError, "names 2 dimensions"),
+        Bad((a, b), {**last_first, "batch": ((2,), (0,))}, ShapeError, "a dimension twice"),
+        Bad((a, b), {**last_first, "contract": ((3,), (0,))}, ShapeError, "axis 3 is out of range"),
+        Bad((a > 0, b > 0), last_first, DTypeError, "is not defined on bool"),
+    ]  # fmt: skip
+
+
+dot_general: Op = register(Op(
+    name="dot_general", kind="contract", infer=_infer, eval=_eval, vjp=(_vjp_left, _vjp_right),
+    samples=_samples, promote=slice(None), into=True,
+    doc="The sum of products over the dimensions `contract` = (of the left, of the right), for "
+    "each index of the paired dimensions `batch`. The result has the batch dimensions, then the "
+    "others of the left operand, then those of the right.",
+))  # fmt: skip
+
+
+def contraction(lhs: Node, left: Labels, rhs: Node, right: Labels, result: Labels) -> Node:
+    """The contraction in which each dimension bears a label.
+
+    A label of both operands is summed over, unless `result` has it too; a label of one alone
+    must be in `result`. Of the two orders of the operands that one is taken which needs no
+    permutation of the result, if there is one.
+    """
+    shared = [label for label in left if label in right]
+    batch = [label for label in result if label in shared]
+    own_left = [label for label in left if label not in shared]
+    own_right = [label for label in right if label not in shared]
+    found = [*batch, *own_left, *own_right]
+    if found != list(result) and [*batch, *own_right, *own_left] == list(result):
+        return contraction(rhs, right, lhs, left, result)
+    summed = [label for label in shared if label not in batch]
+    node = dot_general(
+        lhs,
+        rhs,
+        contract=(_places(summed, left), _places(summed, right)),
+        batch=(_places(batch, left), _places(batch, right)),
+    )
+    return node if found == list(result) else permute(node, axes=_places(result, found))
+
+
+def _places(labels: Sequence[Label], among: Sequence[Label]) -> Axes:
+    return tuple(among.index(label) for label in labels)
+
+
+def drop_stretched(x: Node, labels: Labels, sizes: Mapping[Label, Size]) -> tuple[Node, Labels]:
+    """x and its labels without the dimensions of size 1 that broadcasting would stretch, to
+    `sizes`. A contraction needs no copies of the elements, it uses them for each index."""
+    kept = [
+        axis for axis, label in enumerate(labels) if x.shape[axis] != 1 or sizes.get(label, 1) == 1
+    ]
+    if len(kept) == x.ndim:
+        return x, labels
+    return reshape(x, shape=tuple(x.shape[a] for a in kept)), tuple(labels[a] for a in kept)
+
+
+def matmul(a: Node, b: Node) -> Node:
+    """The matrix product of (..., m, k) and (..., k, n), by NumPy's rules: batch dimensions
+    broadcast, an operand with one dimension is a vector."""
+    if not a.ndim or not b.ndim:
+        raise _unfit(a, b, "both need at least one dimension; multiply numbers with *")
+    inner, other = a.shape[-1], b.shape[-2 if b.ndim > 1 else 0]
+    if inner != other and is_known(inner, other):
+        raise _unfit(a, b, f"the sizes {inner} and {other} to sum over differ")
+    count = max(a.ndim, b.ndim, 2) - 2
+    batch_left = tuple(range(count - max(a.ndim - 2, 0), count))
+    batch_right = tuple(range(count - max(b.ndim - 2, 0), count))
+    sizes: dict[Label, Size] = dict(zip(batch_left, a.shape, strict=False))
+    for label, size in zip(batch_right, b.shape, strict=False):
+        present = sizes.get(label, 1)
+        if 1 not in (size, present) and size != present and is_known(size, present):
+            raise _unfit(a, b, f"the batch sizes {present} and {size} differ and neither is 1")
+        sizes[label] = size if present == 1 else present
+    left = (*batch_left, "m", "k") if a.ndim > 1 else ("k",)
+    right = (*batch_right, "k", "n") if b.ndim > 1 else ("k",)
+    result = (*range(count), *[x for x in "mn" if x in left or x in right])
+    return contraction(*drop_stretched(a, left, sizes), *drop_stretched(b, right, sizes), result)
+
+
+def _unfit(a: Node, b: Node, why: str) -> ShapeError:
+    return ShapeError(f"matmul: shapes {show_shape(a.shape)} and {show_shape(b.shape)}: {why}")

@@ -1,0 +1,102 @@
+"""Constant folding: what depends on no input is computed now."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygraph.graph.dim import is_known
+from tinygraph.graph.graph import Graph, rebuild
+from tinygraph.graph.node import Aval, Node, Shape
+from tinygraph.ops.movement import broadcast_to, iota
+from tinygraph.ops.registry import CONST, DATA, ITEM
+
+LARGEST = 1 << 16  # elements of an array that is kept with the tape
+
+
+def fold(graph: Graph) -> Graph:
+    """Replace nodes that depend on constants alone: scalars by `const`, arrays by their values.
+
+    A repeated scalar stays one: it is folded as a scalar and broadcast again. The graph's inputs
+    are no constants, whatever value they hold now.
+    """
+    given = set(map(id, graph.inputs))
+
+    def step(node: Node, inputs: tuple[Node, ...]) -> Node:
+        return _folded(rebuild(node, inputs), given)
+
+    return graph.rewrite(step)
+
+
+def _folded(node: Node, given: set[int]) -> Node:
+    inputs = node.inputs
+    if not inputs or node.outs is not None or node.op.kind == "view":
+        return node
+    scalars = [uniform(child) for child in inputs]
+    if node.op.kind == "elementwise" and all(s is not None for s in scalars):
+        return _scalar(node, [s for s in scalars if s is not None])
+    if all(_is_constant(child, given) for child in inputs) and _is_small(node.shape):
+        return _array(node)
+    return node
+
+
+def uniform(node: Node) -> Node | None:
+    """The scalar constant that `node` repeats, if it does."""
+    while node.op.kind == "view" and node.op.name in ("broadcast_to", "reshape", "permute"):
+        node = node.inputs[0]
+    return node if node.op is CONST and isinstance(node.params["value"], (bool, int, float)) else (
+        None
+    )  # fmt: skip
+
+
+def _source(node: Node) -> tuple[Node, list[Node]]:
+    """What `node` is a view of, and the views in between, the outermost first."""
+    views = []
+    while node.op.kind == "view" and len(node.inputs) == 1 and node.op is not ITEM:
+        views.append(node)
+        node = node.inputs[0]
+    return node, views
+
+
+def _is_constant(node: Node, given: set[int]) -> bool:
+    source, views = _source(node)
+    if id(source) in given or any(id(view) in given for view in views):
+        return False
+    if source.op is DATA:
+        return source.cell is None and isinstance(source.buffer, np.ndarray)
+    return source.op is CONST or source.op is iota
+
+
+def _is_small(shape: Shape) -> bool:
+    return is_known(*shape) and math.prod(shape) <= LARGEST  # type: ignore[arg-type]
+
+
+def _scalar(node: Node, scalars: list[Node]) -> Node:
+    values = [CONST.eval(np, **scalar.params) for scalar in scalars]
+    with np.errstate(all="ignore"):
+        result = np.asarray(node.op.eval(np, *values, **node.params))
+    value = result.astype(np.float64).item() if result.dtype.kind in "fV" else result.item()
+    constant = Node(
+        CONST, (), {"value": value, "dtype": node.dtype}, Aval((), node.dtype), node.origin, False
+    )
+    if not node.shape:
+        return constant
+    return Node(broadcast_to, (constant,), {"shape": node.shape}, node.aval, node.origin, False)
+
+
+def _array(node: Node) -> Node:
+    arrays = [_value(child) for child in node.inputs]
+    with np.errstate(all="ignore"):
+        result = node.op.eval(np, *arrays, **node.params)
+    value = np.ascontiguousarray(result, dtype=node.dtype).reshape(node.shape)
+    return Node(DATA, (), {}, node.aval, node.origin, False, value)
+
+
+def _value(node: Node) -> Any:
+    source, views = _source(node)
+    value = source.buffer if source.op is DATA else source.op.eval(np, **source.params)
+    for view in reversed(views):
+        value = view.op.eval(np, value, **view.params)
+    return value

@@ -1,0 +1,97 @@
+"""Eager mode: each operation runs at once, at its own line, by its NumPy meaning.
+
+For debugging: every value is there to look at, and a mistake fails where it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from tinygraph import config
+from tinygraph.errors import NonFiniteError
+from tinygraph.graph.node import STATE, Node, State
+from tinygraph.ops.registry import ITEM
+from tinygraph.runtime import backend as backends
+from tinygraph.runtime.interpret import evaluate
+from tinygraph.runtime.lazy import keep
+
+Evaluator = Callable[[Node], None]
+
+
+def run_now(node: Node) -> None:
+    """Compute `node`, unless it depends on a placeholder that is not fed."""
+    if node.op.leaf:
+        return
+    arrays = []
+    for child in node.inputs:
+        if child.buffer is None:
+            return
+        arrays.append(child.buffer)
+    xp = getattr(backends.current(), "xp", np)
+    with xp.errstate(all="ignore"):
+        result = evaluate(node, arrays, xp)
+    if "nan" in config.get("CHECK") and node.op is not ITEM:
+        _check_finite(node, result)
+    keep(node, result)
+
+
+def _check_finite(node: Node, result: object) -> None:
+    for array in result if isinstance(result, tuple) else (result,):
+        values = np.asarray(array)
+        if values.dtype.kind in "fV" and not np.isfinite(values).all():
+            what = "NaN" if np.isnan(values).any() else "infinity"
+            raise NonFiniteError(
+                f"{node.op.name} yielded {what} (shape {values.shape}); it is the first operation "
+                f"that did\n  at {node.origin.where()}"
+            )
+
+
+def _decide(node: Node) -> None:
+    """The first node of a thread: read which mode is in force."""
+    STATE.evaluate = run_now if config.get("MODE") == "eager" else None
+    if STATE.evaluate is not None:
+        STATE.evaluate(node)
+
+
+def follow_config() -> None:
+    """Let the running thread read `TINYGRAPH_MODE` again at its next operation."""
+    STATE.evaluate = _decide
+
+
+State.evaluate = staticmethod(_decide)
+
+
+def is_eager() -> bool:
+    """Whether operations run at once in this thread."""
+    if STATE.evaluate is _decide:
+        return bool(config.get("MODE") == "eager")
+    return STATE.evaluate is run_now
+
+
+@contextmanager
+def _mode(evaluator: Evaluator | None) -> Iterator[None]:
+    before, STATE.evaluate = STATE.evaluate, evaluator
+    try:
+        yield
+    finally:
+        STATE.evaluate = before
+
+
+def eager() -> object:
+    """Run each operation at once within a `with` block.
+
+    >>> import tinygraph as tg
+    >>> with tg.eager():
+    ...     x = tg.tensor([1.0, 2.0]) * 2
+    >>> x
+    tensor([2., 4.])
+    """
+    return _mode(run_now)
+
+
+def lazy() -> object:
+    """Record operations, and run them when a value is needed, within a `with` block."""
+    return _mode(None)

@@ -1,0 +1,140 @@
+"""Lazy mode: nodes pile up until somebody needs a value; then they run as one tape.
+
+What else has to be computed soon (a parameter that was assigned to, a loss whose gradient was
+taken) is remembered as pending, and runs in the same tape.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinygraph.compiler.compile import compiled, name_of
+from tinygraph.errors import TraceError, UnfedError
+from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.node import STATE, Node
+from tinygraph.ops.registry import DATA, PLACEHOLDER
+from tinygraph.runtime import backend as backends
+
+
+class Cell(Protocol):
+    """What holds a changing value: a Tensor."""
+
+    node: Node
+
+
+class _Pending(threading.local):
+    def __init__(self) -> None:
+        self.cells: dict[int, weakref.ref[Cell]] = {}
+
+
+_PENDING = _Pending()
+
+
+def note(cell: Cell) -> None:
+    """Compute the value of `cell` along with whatever is realized next, if it lives until then."""
+    _PENDING.cells.pop(id(cell), None)  # the order is that of the notes: equal steps, equal graphs
+    _PENDING.cells[id(cell)] = weakref.ref(cell)
+
+
+def pending() -> list[Cell]:
+    """The living cells that were noted and have no value yet."""
+    alive = {}
+    for key, ref in list(_PENDING.cells.items()):
+        cell = ref()
+        if cell is not None and cell.node.buffer is None:
+            alive[key] = ref
+    _PENDING.cells = alive
+    return [cell for ref in alive.values() if (cell := ref()) is not None]
+
+
+def has_value(node: Node) -> bool:
+    """Whether the value of `node` is there."""
+    return node.buffer is not None
+
+
+def unfed(nodes: Iterable[Node]) -> list[Node]:
+    """The placeholders without a value among `nodes`."""
+    return [node for node in nodes if node.op is PLACEHOLDER and node.buffer is None]
+
+
+def depends_on(outputs: Sequence[Node], sources: Sequence[Node]) -> set[int]:
+    """The ids of all nodes under `outputs` that depend on some node of `sources`."""
+    found = set(map(id, sources))
+    for node in topological(outputs, has_value):
+        if id(node) not in found and any(id(child) in found for child in node.inputs):
+            found.add(id(node))
+    return found
+
+
+def realize(nodes: Sequence[Node]) -> None:
+    """Compute the values of `nodes` and of all that is pending, as one tape.
+
+    Raises UnfedError if a value depends on a placeholder that was not fed, TraceError if that
+    placeholder belongs to a function that is being traced.
+    """
+    wanted = [node for node in nodes if node.buffer is None]
+    extra = [cell.node for cell in pending()] if STATE.trace is None else []
+    outputs = list({id(node): node for node in (*wanted, *extra)}.values())
+    if not outputs:
+        return
+    order = topological(outputs, has_value)
+    missing = unfed(order)
+    if missing:
+        blocked = depends_on(outputs, missing)
+        for node in wanted:
+            if id(node) in blocked:
+                raise _unfed_error(node, missing)
+        outputs = [node for node in outputs if id(node) not in blocked]
+        if not outputs:
+            return
+        order = topological(outputs, has_value)
+    _run(outputs, [node for node in order if node.buffer is not None])
+
+
+def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:
+    if STATE.trace is not None and any(STATE.trace.owns(leaf) for leaf in missing):
+        return TraceError(
+            "a value was asked for while @tg.jit traces the function: Python cannot branch on it, "
+            "print it or turn it into a number, because it is known only when the tape runs. Use "
+            "tg.where or tg.cond to choose, tg.while_loop or tg.scan to repeat, or return the "
+            f"value\n  at {STATE.trace.here()}"
+        )
+    names = ", ".join(f"'{leaf.params['name']}' (made at {leaf.origin})" for leaf in missing)
+    return UnfedError(
+        f"the value of {node.op.name} depends on the placeholder {names}, which was not fed. Make "
+        f"a function with tg.function([...], outputs) and call it\n  at {node.origin.where()}"
+    )
+
+
+def _run(outputs: list[Node], inputs: list[Node]) -> None:
+    backend = backends.current()
+    graph = Graph(inputs, outputs)
+    run = compiled(graph, backend, [name_of(node) for node in inputs])
+    results = run([buffer_of(node, backend) for node in inputs])
+    for node, buffer in zip(outputs, results, strict=True):
+        keep(node, buffer)
+
+
+def buffer_of(node: Node, backend: backends.Backend) -> Any:
+    """The value of `node` as a contiguous buffer of `backend`."""
+    buffer = node.buffer
+    if isinstance(buffer, np.ndarray):
+        if not buffer.flags.c_contiguous:
+            buffer = np.ascontiguousarray(buffer)
+        return backend.from_host(buffer)
+    return buffer
+
+
+def keep(node: Node, buffer: Any) -> None:
+    """Give `node` its value; forget how it was computed unless a gradient may need to know."""
+    node.buffer = buffer
+    if node.outs is None:
+        for child in node.inputs:
+            if child.grad:
+                return
+        node.op, node.inputs, node.params = DATA, (), {}

@@ -1,0 +1,301 @@
+"""Program: a graph whose leaves are known objects, compiled once and called many times.
+
+The leaves of the graph are of four kinds: placeholders, which each call feeds; cells (Tensors
+that hold state), whose present value is read at each call; random keys, which each call draws
+anew; and constants, captured when the program was made.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinygraph import config
+from tinygraph.compiler.compile import Compiled, compiled, name_of
+from tinygraph.errors import DTypeError, ShapeError, UnfedError
+from tinygraph.graph.dim import Dim
+from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.node import Node
+from tinygraph.graph.origin import Origin
+from tinygraph.graph.specialise import is_open, specialise
+from tinygraph.ops.registry import DATA
+from tinygraph.runtime import backend as backends
+from tinygraph.runtime import lazy
+from tinygraph.runtime.eager import is_eager
+from tinygraph.runtime.interpret import interpret
+
+KEPT_SIZES = 32  # compiled versions for different sizes of open dimensions
+
+
+class StateCell(Protocol):
+    """A Tensor that holds state."""
+
+    node: Node
+    is_state: bool
+
+
+class RandomSource(Protocol):
+    """A generator of random numbers: see `tinygraph.random.Generator`."""
+
+    def reserve(self, draws: int) -> tuple[int, int]:
+        """The seed and the first of `draws` draw numbers, which are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class RandomKeys:
+    """The random keys of one generator: which inputs they are, and their draws counted from 0."""
+
+    source: RandomSource
+    places: tuple[int, ...]
+    offsets: tuple[int, ...]
+
+
+class Program:
+    """`inputs` are placeholders; `updates` pairs cells with their next values."""
+
+    def __init__(
+        self,
+        inputs: Sequence[Node],
+        outputs: Sequence[Node],
+        updates: Sequence[tuple[StateCell, Node]] = (),
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = len(outputs)
+        self.updated = [cell for cell, _ in updates]
+        roots = [*outputs, *(node for _, node in updates)]
+        leaves = self._leaves(roots)
+        self.cells: list[StateCell] = []
+        self.constants: list[Node] = []
+        keys: list[Node] = []
+        states: list[Node] = []
+        for node in leaves:
+            owner = node.cell() if node.cell is not None else None
+            if hasattr(owner, "reserve"):
+                keys.append(node)
+            elif owner is not None and owner.is_state:
+                states.append(node)
+                self.cells.append(owner)
+            else:
+                self.constants.append(node)
+        start = len(self.inputs) + len(states)
+        self.random = _random_keys(keys, start)
+        self.key_count = len(keys)
+        self.graph = Graph([*self.inputs, *states, *keys, *self.constants], roots)
+        self.open = is_open(self.graph)
+        self.names = [
+            *map(name_of, self.inputs),
+            *(f"state {getattr(cell, 'name', None) or name_of(node)}"
+              for cell, node in zip(self.cells, states, strict=True)),
+            *("random key" for _ in keys),
+            *(f"constant captured from {node.origin}" for node in self.constants),
+        ]  # fmt: skip
+        self._replaced = self._replacements()
+        self._versions: OrderedDict[Any, Compiled] = OrderedDict()
+        self._lock = threading.RLock()
+
+    def _leaves(self, roots: Sequence[Node]) -> list[Node]:
+        given = set(map(id, self.inputs))
+        order = topological(roots, lambda n: n.buffer is not None or id(n) in given)
+        missing = [n for n in lazy.unfed(order) if id(n) not in given]
+        if missing:
+            leaf = missing[0]
+            raise UnfedError(
+                f"the outputs depend on the placeholder '{leaf.params['name']}', which is not "
+                f"among the inputs of the function\n  at {leaf.origin.where()}"
+            )
+        return [n for n in order if n.buffer is not None and id(n) not in given]
+
+    def _replacements(self) -> dict[int, int]:
+        """Output number -> the number of the input whose next value it is."""
+        place = {id(cell): len(self.inputs) + i for i, cell in enumerate(self.cells)}
+        return {
+            self.outputs + i: place[id(cell)]
+            for i, cell in enumerate(self.updated) if id(cell) in place
+        }  # fmt: skip
+
+    # ------------------------------------------------------------------------------ calling
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs for `arrays`, one an input; the cells take their next values.
+
+        Raises ShapeError, DTypeError or UnfedError if an array does not fit its placeholder.
+        """
+        with self._lock:
+            backend = backends.current()
+            fed, sizes = self._feed(arrays, backend)
+            buffers = [*fed, *self._states(backend), *self._draw(backend)]
+            buffers += [lazy.buffer_of(node, backend) for node in self.constants]
+            if is_eager():
+                results = self._interpret(buffers, sizes)
+            else:
+                version = self.version(sizes, backend)
+                results = version(buffers, self._donations(version, buffers))
+            for cell, buffer in zip(self.updated, results[self.outputs:], strict=True):
+                _hold(cell, buffer)
+            return results[: self.outputs]
+
+    def _feed(
+        self, arrays: Sequence[Any], backend: backends.Backend
+    ) -> tuple[list[Any], dict[str, int]]:
+        sizes: dict[str, int] = {}
+        fed = []
+        for node, array in zip(self.inputs, arrays, strict=True):
+            fitted = fit(node, array, backend)
+            if self.open:
+                bind(node, fitted.shape, sizes)
+            fed.append(fitted)
+        return fed, sizes
+
+    def _states(self, backend: backends.Backend) -> list[Any]:
+        waiting = [cell.node for cell in self.cells if cell.node.buffer is None]
+        if waiting:
+            lazy.realize(waiting)
+        return [lazy.buffer_of(cell.node, backend) for cell in self.cells]
+
+    def _draw(self, backend: backends.Backend) -> list[Any]:
+        keys: list[Any] = [None] * self.key_count
+        start = len(self.inputs) + len(self.cells)
+        for group in self.random:
+            seed, first = group.source.reserve(max(group.offsets) + 1)
+            for place, offset in zip(group.places, group.offsets, strict=True):
+                key = np.array([seed, first + offset], np.uint64)
+                keys[place - start] = backend.from_host(key)
+        return keys
+
+    def _donations(self, version: Compiled, buffers: list[Any]) -> dict[int, Any]:
+        """Buffers of cells that may be written over, because nobody else can see them."""
+        donated = {}
+        first = len(self.inputs)
+        for output, source in version.tape.donated.items():
+            if _references(self.cells[source - first], buffers, source) <= _ALONE:
+                donated[output] = buffers[source]
+        return donated
+
+    def _interpret(self, buffers: list[Any], sizes: Mapping[str, int]) -> list[Any]:
+        graph = specialise(self.graph, sizes) if self.open else self.graph
+        values = dict(zip(graph.inputs, buffers, strict=True))
+        results = interpret(graph, values, getattr(backends.current(), "xp", np))
+        return [np.array(result) for result in results]
+
+    def version(self, sizes: Mapping[str, int], backend: backends.Backend) -> Compiled:
+        """The executable for these sizes; compiled where there is none yet."""
+        key = (tuple(sizes.values()), backend.name, config.get("SKIP"), config.get("CHECK"))
+        found = self._versions.get(key)
+        if found is None:
+            graph = specialise(self.graph, sizes) if self.open else self.graph
+            found = compiled(graph, backend, self.names, self._replaced)
+            self._versions[key] = found
+            while len(self._versions) > KEPT_SIZES:
+                self._versions.popitem(last=False)
+        return found
+
+
+def _random_keys(keys: Sequence[Node], start: int) -> tuple[RandomKeys, ...]:
+    """Group the keys by generator, and count their draws from the first one."""
+    groups: dict[int, list[tuple[int, Node]]] = {}
+    for index, node in enumerate(keys):
+        assert node.cell is not None
+        groups.setdefault(id(node.cell()), []).append((start + index, node))
+    found = []
+    for members in groups.values():
+        draws = [int(node.buffer[1]) for _, node in members]
+        cell = members[0][1].cell
+        assert cell is not None
+        found.append(RandomKeys(
+            cell(), tuple(place for place, _ in members), tuple(d - min(draws) for d in draws)
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def fit(node: Node, array: Any, backend: backends.Backend) -> Any:
+    """`array` as a contiguous buffer of the placeholder's dtype, its shape checked."""
+    name = node.params["name"]
+    if array is None:
+        raise UnfedError(f"the placeholder '{name}' was not fed\n  at {node.origin.where()}")
+    buffer = array
+    if not isinstance(buffer, np.ndarray):
+        buffer = np.asarray(buffer)
+    if buffer.dtype != node.dtype:
+        if not np.can_cast(buffer.dtype, node.dtype, "same_kind") and not _lossless(buffer, node):
+            raise DTypeError(
+                f"the placeholder '{name}' holds {node.dtype.name}, it was fed {buffer.dtype.name}"
+                f"; cast with astype\n  at {node.origin.where()}"
+            )
+        buffer = buffer.astype(node.dtype)
+    if len(buffer.shape) != len(node.shape) or any(
+        isinstance(want, int) and want != got
+        for want, got in zip(node.shape, buffer.shape, strict=True)
+    ):
+        wanted = tuple(None if isinstance(size, Dim) else size for size in node.shape)
+        raise ShapeError(
+            f"the placeholder '{name}' has shape {wanted}, it was fed {buffer.shape}"
+            f"\n  at {node.origin.where()}"
+        )
+    if not buffer.flags.c_contiguous:
+        buffer = np.ascontiguousarray(buffer)
+    return backend.from_host(buffer)
+
+
+def _lossless(array: np.ndarray, node: Node) -> bool:
+    """Integers and bool may go where a float or a wider integer is wanted."""
+    return array.dtype.kind in "iub" and node.dtype.kind in "fiuV"
+
+
+def bind(node: Node, shape: Sequence[int], sizes: dict[str, int]) -> None:
+    """Read the open sizes of a placeholder off the shape it is fed."""
+    for axis, (declared, size) in enumerate(zip(node.shape, shape, strict=True)):
+        if isinstance(declared, Dim):
+            (name,) = declared.symbols()
+            if sizes.setdefault(name, size) != size:
+                raise ShapeError(
+                    f"the placeholder '{node.params['name']}' was fed size {size} in dimension "
+                    f"{axis}, but the same open size is {sizes[name]} elsewhere"
+                )
+
+
+def _hold(cell: Any, buffer: Any) -> None:
+    """Let `cell` hold `buffer` as its value."""
+    old = cell.node
+    leaf = Node(DATA, (), {}, old.aval, old.origin, old.grad, buffer)
+    leaf.cell = weakref.ref(cell)
+    cell.node = leaf
+
+
+def _references(cell: StateCell, buffers: list[Any], index: int) -> int:
+    """How often a cell's node and buffer are referred to, more than one cell alone would."""
+    node = cell.node
+    return max(sys.getrefcount(node), sys.getrefcount(node.buffer))
+
+
+class _Alone:
+    """A cell that nobody else looks at, to count the references of one."""
+
+    is_state = True
+
+    def __init__(self) -> None:
+        self.node = Node(DATA, (), {}, _scalar_aval(), _here(), False, np.zeros(1))
+
+
+def _scalar_aval() -> Any:
+    from tinygraph.graph.node import Aval
+
+    return Aval((1,), np.dtype("float64"))
+
+
+def _here() -> Origin:
+    return Origin(_scalar_aval.__code__, 0)
+
+
+def _alone_count() -> int:
+    cell = _Alone()
+    return _references(cell, [cell.node.buffer], 0)
+
+
+_ALONE = _alone_count()

@@ -1,0 +1,100 @@
+"""Pytrees: nested tuples, lists and dictionaries of values, taken apart and put together.
+
+A leaf is anything that is not a container; None is an empty container. Dictionaries are taken
+in the order of their keys as they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_LEAF = "leaf"
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDef:
+    """The structure of a pytree. Equal structures compare equal."""
+
+    kind: Any  # "leaf", None, or the container's type
+    keys: tuple[Any, ...] = ()
+    children: tuple[TreeDef, ...] = ()
+
+    @property
+    def leaves(self) -> int:
+        """How many leaves the tree has."""
+        return 1 if self.kind == _LEAF else sum(child.leaves for child in self.children)
+
+    def __str__(self) -> str:
+        if self.kind == _LEAF:
+            return "*"
+        if self.kind is None:
+            return "None"
+        parts = [
+            f"{key!r}: {child}" if self.keys else str(child)
+            for key, child in zip(self.keys or range(len(self.children)), self.children,
+                                  strict=True)
+        ]  # fmt: skip
+        return f"{self.kind.__name__}({', '.join(parts)})"
+
+
+LEAF = TreeDef(_LEAF)
+
+
+def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
+    """The leaves of `tree` from left to right, and its structure.
+
+    >>> leaves, structure = flatten({"a": 1, "b": (2, 3)})
+    >>> leaves
+    [1, 2, 3]
+    >>> unflatten(structure, [10, 20, 30])
+    {'a': 10, 'b': (20, 30)}
+    """
+    leaves: list[Any] = []
+    return leaves, _flatten(tree, leaves)
+
+
+def _flatten(tree: Any, leaves: list[Any]) -> TreeDef:
+    if tree is None:
+        return TreeDef(None)
+    kind = type(tree)
+    if kind in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
+        return TreeDef(kind, (), tuple([_flatten(child, leaves) for child in tree]))
+    if isinstance(tree, dict):
+        children = tuple([_flatten(child, leaves) for child in tree.values()])
+        return TreeDef(kind, tuple(tree), children)
+    leaves.append(tree)
+    return LEAF
+
+
+def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:
+    """The tree of `structure` with these leaves. ValueError if their number is wrong."""
+    if len(leaves) != structure.leaves:
+        raise ValueError(f"{structure} has {structure.leaves} leaves, got {len(leaves)}")
+    return _unflatten(structure, iter(leaves))
+
+
+def _unflatten(structure: TreeDef, leaves: Any) -> Any:
+    if structure.kind == _LEAF:
+        return next(leaves)
+    if structure.kind is None:
+        return None
+    children = [_unflatten(child, leaves) for child in structure.children]
+    if issubclass(structure.kind, dict):
+        return structure.kind(zip(structure.keys, children, strict=True))
+    if hasattr(structure.kind, "_fields"):
+        return structure.kind(*children)
+    return structure.kind(children)
+
+
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001
+    """`function` of each leaf (and of the leaves at the same place in `others`)."""
+    leaves, structure = flatten(tree)
+    columns = []
+    for other in others:
+        more, shape = flatten(other)
+        if shape != structure:
+            raise ValueError(f"the trees differ: {structure} and {shape}")
+        columns.append(more)
+    return unflatten(structure, [function(*row) for row in zip(leaves, *columns, strict=True)])
