@@ -163,7 +163,7 @@ def checkpoint(function: Function) -> Function:
     return wrapped
 
 
-class custom_vjp:  # noqa: N801 - a decorator, named as in JAX
+class custom_vjp:
     """A function with a gradient of the user's own.
 
     `defvjp(forward, backward)` says what it is: `forward(*args)` returns the value and whatever

@@ -7,7 +7,7 @@ wins, as in PyTorch and JAX. A Python scalar is weak: it takes the dtype of the 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import ml_dtypes
@@ -31,7 +31,7 @@ FLOATS = (float16, bfloat16, float32, float64)
 ALL: tuple[DType, ...] = (bool_, *INTEGERS, *FLOATS)
 BY_NAME: dict[str, DType] = {d.name: d for d in ALL}
 _KINDS: dict[DType, int] = {
-    **{d: 1 for d in INTEGERS}, **{d: 2 for d in FLOATS}, bool_: 0,
+    **dict.fromkeys(INTEGERS, 1), **dict.fromkeys(FLOATS, 2), bool_: 0,
 }  # fmt: skip
 
 DEFAULT_FLOAT = float32
@@ -71,7 +71,7 @@ def is_bool(dtype: DType) -> bool:
     return dtype == bool_
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(a: DType, b: DType) -> DType:
     """The dtype that `a` and `b` promote to.
 

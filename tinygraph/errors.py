@@ -30,6 +30,10 @@ class UnfedError(GraphError):
     """A value depends on a placeholder that was not fed."""
 
 
+class StateError(TinygraphError, RuntimeError):
+    """A state dict does not fit the module or the optimizer that is to take it over."""
+
+
 class NonFiniteError(TinygraphError, FloatingPointError):
     """An operation yielded NaN or infinity while `TINYGRAPH_CHECK=nan` is set."""
 

@@ -52,13 +52,16 @@ class Function:
     def _order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         names = [node.params["name"] for node in self.placeholders]
         if len(args) > len(names):
-            raise TypeError(f"{self.name}() takes {len(names)} inputs ({', '.join(names)}), "
-                            f"got {len(args)}")
+            raise TypeError(
+                f"{self.name}() takes {len(names)} inputs ({', '.join(names)}), got {len(args)}"
+            )
         rest = dict(named)
-        values = [*args, *(rest.pop(name, None) for name in names[len(args):])]
+        values = [*args, *(rest.pop(name, None) for name in names[len(args) :])]
         if rest:
-            raise TypeError(f"{self.name}() has no placeholder {', '.join(map(repr, rest))}; "
-                            f"it has {', '.join(map(repr, names))}")
+            raise TypeError(
+                f"{self.name}() has no placeholder {', '.join(map(repr, rest))}; "
+                f"it has {', '.join(map(repr, names))}"
+            )
         return values
 
     def tape(self, *shapes: Sequence[int]) -> Tape:
@@ -68,8 +71,10 @@ class Function:
         """
         sizes: dict[str, int] = {}
         if self.program.open and len(shapes) != len(self.placeholders):
-            raise ShapeError(f"{self.name} has open sizes: give a shape for each of its "
-                             f"{len(self.placeholders)} inputs")
+            raise ShapeError(
+                f"{self.name} has open sizes: give a shape for each of its "
+                f"{len(self.placeholders)} inputs"
+            )
         for node, shape in zip(self.placeholders, shapes, strict=False):
             bind(node, shape, sizes)
         return self.program.version(sizes, backends.current()).tape
@@ -128,11 +133,15 @@ def _pairs(updates: Updates | None) -> list[tuple[Any, Node]]:
     pairs: list[tuple[Any, Node]] = []
     for cell, value in (updates or {}).items():
         if not cell.is_state:
-            raise GraphError("an update is given for a Tensor that is no state; make it with "
-                             "tg.state or as a nn.Parameter")
+            raise GraphError(
+                "an update is given for a Tensor that is no state; make it with "
+                "tg.state or as a nn.Parameter"
+            )
         if (value.shape, value.dtype) != (cell.shape, cell.dtype):
-            raise ShapeError(f"the next value of a {cell.node.aval} cannot be a {value.node.aval}"
-                             f"\n  at {value.node.origin.where()}")
+            raise ShapeError(
+                f"the next value of a {cell.node.aval} cannot be a {value.node.aval}"
+                f"\n  at {value.node.origin.where()}"
+            )
         pairs.append((cell, value.node))
     return pairs
 
@@ -153,5 +162,3 @@ def _assigned(inputs: Sequence[Node], taken: set[int]) -> list[tuple[Any, Node]]
                 node = node.inputs[1]
             cell.node = node
     return pairs
-
-

@@ -181,7 +181,8 @@ class Jitted:
 
     def explain(self) -> str:
         """Why the function was traced the last time."""
-        return f"{self.__name__} was traced {self.traces} times; last because {self._reason}"
+        name = getattr(self.function, "__name__", "the function")
+        return f"{name} was traced {self.traces} times; last because {self._reason}"
 
     def _find(self, leaves: list[Any], structure: tree.TreeDef) -> Traced:
         key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad)
@@ -198,8 +199,10 @@ class Jitted:
 
     def _explain(self, key: Any, known: list[Traced]) -> None:
         if known:
-            self._reason = ("something that the trace depends on has changed: a module's training "
-                            "mode, a captured Python number, or which .grad is None")
+            self._reason = (
+                "something that the trace depends on has changed: a module's training "
+                "mode, a captured Python number, or which .grad is None"
+            )
         elif len(self._known) == 1:
             self._reason = "it had not been called before"
         else:
@@ -334,5 +337,3 @@ def _same_cell(cell: CellType) -> Guard:
 def _same_global(scope: dict[str, Any], name: str) -> Guard:
     value = repr(scope[name])
     return lambda: repr(scope.get(name)) == value
-
-

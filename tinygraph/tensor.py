@@ -97,9 +97,7 @@ class Tensor:
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None and (value.shape, value.dtype) != (self.shape, self.dtype):
-            raise ShapeError(
-                f"the gradient of a {self.node.aval} cannot be a {value.node.aval}"
-            )
+            raise ShapeError(f"the gradient of a {self.node.aval} cannot be a {value.node.aval}")
         if STATE.trace is not None:
             STATE.trace.touch_grad(self)
         self._grad = value
@@ -275,8 +273,10 @@ class Tensor:
             gradient = Tensor(full(self.shape, 1, self.dtype))
         seed = to_tensor(gradient, self.dtype)
         if seed.shape != self.shape:
-            raise ShapeError(f"backward(): gradient has shape {show_shape(seed.shape)}, the value "
-                             f"{show_shape(self.shape)}")
+            raise ShapeError(
+                f"backward(): gradient has shape {show_shape(seed.shape)}, the value "
+                f"{show_shape(self.shape)}"
+            )
         leaves = gradient_leaves([self.node])
         with no_grad():
             found = gradients([self.node], [seed.node], leaves)
@@ -354,8 +354,8 @@ class Tensor:
         own = getattr(tinygraph, function.__name__, None)
         if own is None:
             raise TypeError(
-                f"numpy.{function.__name__} does not work on a Tensor; use a function of tinygraph, "
-                "or .numpy() for the value"
+                f"numpy.{function.__name__} does not work on a Tensor; use a function of "
+                "tinygraph, or .numpy() for the value"
             )
         result: Tensor = own(*args, **kwargs)
         return result
@@ -460,8 +460,10 @@ def placeholder(shape: Sequence[int | None], dtype: Any = "float32", name: str =
     sizes: list[Size] = []
     for axis, size in enumerate(shape):
         if size is not None and (not isinstance(size, int) or size < 0):
-            raise ShapeError(f"placeholder '{label}': size {size!r} of dimension {axis} is neither "
-                             "None nor an integer from 0")
+            raise ShapeError(
+                f"placeholder '{label}': size {size!r} of dimension {axis} is neither "
+                "None nor an integer from 0"
+            )
         sizes.append(Dim.symbol(f"{label}_{axis}") if size is None else size)
     aval = Aval(tuple(sizes), canonical(dtype))
     return Tensor(Node(PLACEHOLDER, (), {"name": label}, aval, None, is_float(aval.dtype)))

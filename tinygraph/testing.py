@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,16 +38,31 @@ def check_grads(
     rng = np.random.default_rng(seed)
     wrong = set(modes) - {"rev", "fwd"}
     if wrong or order < 1:
-        raise GraphError(f"check_grads: modes are 'rev' and 'fwd', order from 1; got {modes}, {order}")
+        raise GraphError(
+            f"check_grads: modes are 'rev' and 'fwd', order from 1; got {modes}, {order}"
+        )
     arrays, structure = tree.flatten(tuple(args))
     values = [np.asarray(a) for a in arrays]
     narrow = any(v.dtype.itemsize < 8 for v in values)
-    scale = {"eps": eps or (1e-3 if narrow else 1e-6)}
-    tolerance = {
-        "atol": atol if atol is not None else (2e-2 if narrow else 1e-5),
-        "rtol": rtol if rtol is not None else (2e-2 if narrow else 1e-5),
-    }
-    _check(_Flat(function, structure), values, order, modes, rng, scale["eps"], tolerance)
+    usual = 2e-2 if narrow else 1e-5
+    limits = Limits(
+        eps or (1e-3 if narrow else 1e-6),
+        usual if atol is None else atol,
+        usual if rtol is None else rtol,
+    )
+    _check(_Flat(function, structure), values, order, modes, rng, limits)
+
+
+class Limits(NamedTuple):
+    """The step of the differences, and how far the two sides may be apart."""
+
+    eps: float
+    atol: float
+    rtol: float
+
+    def compare(self, got: Any, want: Any, what: str) -> None:
+        """AssertionError that shows both where they are too far apart."""
+        np.testing.assert_allclose(got, want, atol=self.atol, rtol=self.rtol, err_msg=what)
 
 
 class _Flat:
@@ -70,9 +85,14 @@ def _dot(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> Any:
 
 
 def _check(
-    flat: _Flat, values: list[np.ndarray], order: int, modes: Sequence[str],
-    rng: np.random.Generator, eps: float, tolerance: dict[str, float],
-) -> None:  # fmt: skip
+    flat: _Flat,
+    values: list[np.ndarray],
+    order: int,
+    modes: Sequence[str],
+    rng: np.random.Generator,
+    limits: Limits,
+) -> None:
+    eps = limits.eps
     directions = [rng.standard_normal(v.shape).astype(v.dtype) for v in values]
     plus = flat.values([v + eps * d for v, d in zip(values, directions, strict=True)])
     minus = flat.values([v - eps * d for v, d in zip(values, directions, strict=True)])
@@ -81,18 +101,19 @@ def _check(
     if "fwd" in modes:
         _, tangents = jvp(flat, values, directions)
         for got, want in zip(tangents, slopes, strict=True):
-            np.testing.assert_allclose(got.numpy(), want, **tolerance,
-                                       err_msg="forward mode against differences")
+            limits.compare(got.numpy(), want, "forward mode against differences")
     pulled = vjp(flat, *values)[1]([tensor(w) for w in weights])
     if "rev" in modes:
-        np.testing.assert_allclose(
-            _dot([p.numpy() for p in pulled], directions), _dot(weights, slopes), **tolerance,
-            err_msg="reverse mode against differences",
-        )  # fmt: skip
+        limits.compare(
+            _dot([p.numpy() for p in pulled], directions),
+            _dot(weights, slopes),
+            "reverse mode against differences",
+        )
     if order > 1:
+
         def gradient(*leaves: Any) -> Any:
             return vjp(flat, *leaves)[1]([tensor(w) for w in weights])
 
         flatter = _Flat(gradient, tree.flatten(tuple(values))[1])
-        loose = {key: value * 10 for key, value in tolerance.items()}
-        _check(flatter, values, order - 1, modes, rng, eps, loose)
+        loose = Limits(eps, limits.atol * 10, limits.rtol * 10)
+        _check(flatter, values, order - 1, modes, rng, loose)

@@ -94,8 +94,9 @@ def value_and_grad(
             structures = []
             for index in chosen:
                 if not -len(args) <= index < len(args):
-                    raise GraphError(f"argnums has {index}, but the call has {len(args)} "
-                                     "positional arguments")
+                    raise GraphError(
+                        f"argnums has {index}, but the call has {len(args)} positional arguments"
+                    )
                 nodes, structure = _variables(args[index], f"argument {index} of grad")
                 arguments[index] = _tree(structure, nodes)
                 variables += nodes
@@ -121,9 +122,7 @@ def _apportion(nodes: Sequence[Node], structures: Sequence[tree.TreeDef]) -> lis
     return parts
 
 
-def grad(
-    function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False
-) -> Function:
+def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
     """A function that returns the gradient of `function` (see `value_and_grad`).
 
     With `has_aux` it returns (gradient, aux).
@@ -194,8 +193,9 @@ def _check_like(
         raise ShapeError(f"the {what} has structure {got}, expected {want}")
     for node, model in zip(given, like, strict=True):
         if node.shape != model.shape:
-            raise ShapeError(f"a {what} has shape {show_shape(node.shape)}, expected "
-                             f"{show_shape(model.shape)}")
+            raise ShapeError(
+                f"a {what} has shape {show_shape(node.shape)}, expected {show_shape(model.shape)}"
+            )
 
 
 def _basis(x: Node) -> Node:
@@ -203,7 +203,7 @@ def _basis(x: Node) -> Node:
     size = product(x.shape)
     if not is_known(size):
         raise ShapeError(f"a Jacobian needs known sizes, got {show_shape(x.shape)}")
-    eye = to_tensor(np.eye(int(size), dtype=x.dtype)).node  # type: ignore[arg-type]
+    eye = to_tensor(np.eye(int(size), dtype=x.dtype)).node
     return reshape(eye, shape=(size, *x.shape))
 
 
@@ -341,7 +341,7 @@ def _from_front(node: Node, axis: int) -> Node:
 
 
 def _one(node: Node) -> Node:
-    """A stand-in for one element along the mapped dimension; `batch` puts the whole in its place."""
+    """A stand-in for one element of the mapped dimension; `batch` puts the whole in its place."""
     return _stand_in(Aval(node.shape[1:], node.dtype), node.grad)
 
 

@@ -88,7 +88,7 @@ def _unflatten(structure: TreeDef, leaves: Any) -> Any:
     return structure.kind(children)
 
 
-def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:  # noqa: A001
+def map(function: Callable[..., Any], tree: Any, *others: Any) -> Any:
     """`function` of each leaf (and of the leaves at the same place in `others`)."""
     leaves, structure = flatten(tree)
     columns = []

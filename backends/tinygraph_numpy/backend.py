@@ -41,9 +41,7 @@ class NumpyBackend:
         """Everything has run when the call returns."""
 
 
-def run_kernel(
-    kernel: Kernel, params: Mapping[str, Any], inputs: Arrays, outputs: Arrays
-) -> None:
+def run_kernel(kernel: Kernel, params: Mapping[str, Any], inputs: Arrays, outputs: Arrays) -> None:
     """A kernel's steps in order; its results are written to `outputs`."""
     values: list[Any] = list(inputs)
     for step in kernel.steps:
@@ -73,8 +71,9 @@ class NumpyExecutable:
         self.arena = np.empty(max(tape.memory.peak, 1), np.uint8)
         self.fixed: list[Any] = [None] * len(tape.slots)
         self.moving: list[Slot] = []
-        constants = dict(zip([id(s.storage) for s in tape.constant_slots], tape.constants,
-                             strict=True))
+        constants = dict(
+            zip([id(s.storage) for s in tape.constant_slots], tape.constants, strict=True)
+        )
         for slot in tape.slots:
             if slot.storage.place == "arena":
                 self.fixed[slot.number] = _layout(slot, self.arena, slot.storage.offset)
@@ -120,10 +119,9 @@ class NumpyExecutable:
 def _layout(slot: Slot, base: np.ndarray, offset: int) -> np.ndarray:
     """The array that a slot is, over the memory of `base`."""
     view, size = slot.view, slot.dtype.itemsize
-    return np.ndarray(
-        view.shape, slot.dtype, base.data if base.flags.c_contiguous else base,
-        offset + view.offset * size, tuple(s * size for s in view.strides),
-    )  # fmt: skip
+    room = base.reshape(-1).view(np.uint8)  # bytes: not every dtype can be a buffer (bfloat16)
+    strides = tuple(s * size for s in view.strides)
+    return np.ndarray(view.shape, slot.dtype, room, offset + view.offset * size, strides)
 
 
 def check_finite(instruction: Instruction, outputs: Arrays) -> None:

@@ -12,10 +12,11 @@ from tinygraph.graph.specialise import specialise
 from tinygraph.ops import cumulative as c
 from tinygraph.ops import reduce as r
 from tinygraph.ops.registry import PLACEHOLDER
+from tinygraph.ops.rules import full
 from tinygraph.runtime.interpret import interpret
 
 
-def leaf(shape, dtype=np.dtype("float64")):
+def leaf(shape, dtype="float64"):
     return Node(PLACEHOLDER, (), {"name": "x"}, Aval(tuple(shape), np.dtype(dtype)), grad=True)
 
 
@@ -98,17 +99,87 @@ def test_gradient_of_cumprod_is_exact_at_zeros(reverse):
 
 
 @pytest.mark.parametrize(
-    ("name", "reverse", "want"),
-    [("cummax", False, [1, 5, 0, 4]), ("cummax", True, [0, 0, 1 + 2 + 3, 4]),
-     ("cummin", False, [1 + 2 + 3 + 4, 0, 0, 0]), ("cummin", True, [1, 0, 0, 2 + 3 + 4])],
-)  # fmt: skip
-def test_running_extremes_give_the_gradient_to_the_position_that_set_them(name, reverse, want):
-    x = np.array([1.0, 4.0, 4.0, 5.0]) if not reverse else np.array([1.0, 2.0, 4.0, 4.0])
-    if name == "cummax" and reverse:
-        x = np.array([4.0, 3.0, 5.0, 4.0])
-        want = [0, 0, 6, 4]
-    if name == "cummin" and reverse:
-        x = np.array([1.0, 2.0, 2.0, 2.0])
-        want = [1, 0, 0, 9]
-    first, _ = slope(getattr(c, name), x, np.array([1.0, 2.0, 3.0, 4.0]), axis=0, reverse=reverse)
+    ("name", "reverse", "x", "want"),
+    [
+        ("cummax", False, [1, 4, 4, 5], [1, 5, 0, 4]),
+        ("cummax", True, [4, 3, 5, 4], [0, 0, 6, 4]),
+        ("cummin", False, [1, 4, 4, 5], [10, 0, 0, 0]),
+        ("cummin", True, [1, 2, 2, 2], [1, 0, 0, 9]),
+    ],
+)
+def test_running_extremes_give_the_gradient_to_the_position_that_set_them(name, reverse, x, want):
+    g = np.array([1.0, 2.0, 3.0, 4.0])
+    first, _ = slope(getattr(c, name), np.array(x, "float64"), g, axis=0, reverse=reverse)
     np.testing.assert_array_equal(first, want)
+
+
+OPS = [
+    *[(getattr(r, name), ALONG) for name in ("sum", "prod", "max", "min", "any", "all")],
+    *[(getattr(r, name), {"axis": 0, "keepdims": True}) for name in ("argmax", "argmin")],
+    *[(getattr(c, name), RUNNING) for name in ("cumsum", "cumprod", "cummax", "cummin")],
+]
+
+
+@pytest.mark.parametrize("dtype", ALL, ids=str)
+@pytest.mark.parametrize(("op", "params"), OPS, ids=[op.name for op, _ in OPS])
+def test_every_dtype_gives_what_is_inferred(op, params, dtype):
+    x = np.array([[1, 0, 2], [0, 1, 1]]).astype(dtype)
+    node = leaf(x.shape, dtype)
+    out = op(node, **params)
+    got = value(out, {node: x})
+    assert (got.shape, got.dtype) == (out.shape, out.dtype)
+    wide = op(leaf(x.shape, "float64" if is_float(dtype) else "int64"), **params)
+    np.testing.assert_array_equal(
+        got.astype("float64"), value(wide, {wide.inputs[0]: x.astype(wide.inputs[0].dtype)})
+    )
+
+
+@pytest.mark.parametrize("dtype", [float16, bfloat16], ids=str)
+def test_sums_of_16_bit_floats_are_formed_in_32_bits(dtype):
+    x = np.ones(8192, dtype)
+    node = leaf(x.shape, dtype)
+    for out in (r.sum(node, axis=(0,), keepdims=False), c.cumsum(node, **RUNNING)):
+        assert float(value(out, {node: x}).ravel()[-1]) == 8192
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+def test_linear_recurrence_in_every_float(dtype):
+    a, b = leaf((3,), dtype), leaf((3,), dtype)
+    got = value(
+        c.linear_recurrence(a, b, **RUNNING),
+        {a: np.array([9, 2, 3]).astype(dtype), b: np.array([1, 1, 1]).astype(dtype)},
+    )
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got.astype(float), [1, 3, 10])
+
+
+def test_linear_recurrence_does_not_read_the_first_factor():
+    a, b = leaf((2,)), leaf((2,))
+    got = value(c.linear_recurrence(a, b, **RUNNING), {a: np.array([np.inf, 2]), b: np.ones(2)})
+    np.testing.assert_array_equal(got, [1, 3])
+
+
+@pytest.mark.parametrize(
+    ("op", "params"), [(op, params) for op, params in OPS if op.differentiable],
+    ids=[op.name for op, _ in OPS if op.differentiable],
+)  # fmt: skip
+@pytest.mark.parametrize("size", [0, 1, 5])
+def test_open_sizes(op, params, size):
+    """The graph of the gradient, built for any size, is right for each."""
+    if size == 0 and op.name in ("max", "min"):
+        pytest.skip("nothing is the largest of none")
+    x = np.random.default_rng(size).standard_normal((size, size))
+    first, _ = slope(op, x, **params)
+    node = leaf((Dim.symbol("n"), Dim.symbol("n")))
+    out = op(node, **params)
+    (g,) = gradients([out], [full(out.shape, 1, out.dtype)], [node])
+    graph = specialise(Graph([node], [g]), {"n": size})
+    got = interpret(graph, dict(zip(graph.inputs, [x], strict=True)), np)[0]
+    np.testing.assert_allclose(got, first)
+
+
+def test_a_size_that_turns_out_to_be_zero_is_reported_when_the_graph_runs():
+    node = leaf((Dim.symbol("n"),))
+    out = r.max(node, axis=(0,), keepdims=False)
+    with pytest.raises(ValueError, match="no elements along axis 0"):
+        value(out, {node: np.zeros(0)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, TypeVar
 
 from tinygraph.errors import TinygraphError
@@ -17,33 +17,37 @@ Result = TypeVar("Result")
 SPELLINGS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x", "other": "y"}
 
 
-def api(
-    function: Callable[..., Result] | None = None, **spellings: str
-) -> Callable[..., Any]:
+def api(function: Callable[..., Result] | None = None, **spellings: str) -> Callable[..., Any]:
     """Make `function` public: PyTorch's keywords work too, and errors say where they arose.
 
     spellings: further keywords, and the parameter that each of them stands for.
     """
-    if function is None:
-        return partial(api, **spellings)
-    name = function.__name__
+
+    def publish(function: Callable[..., Result]) -> Callable[..., Result]:
+        known = _spellings(function, {**SPELLINGS, **spellings})
+
+        @wraps(function)
+        def public(*args: Any, **kwargs: Any) -> Result:
+            try:
+                if kwargs and not known.keys().isdisjoint(kwargs):
+                    kwargs = _respelled(function.__name__, kwargs, known)
+                return function(*args, **kwargs)
+            except TinygraphError as error:
+                raise located(function.__name__, error) from None
+
+        return public
+
+    return publish if function is None else publish(function)
+
+
+def _spellings(function: Callable[..., Any], spellings: Mapping[str, str]) -> dict[str, str]:
+    """Those of `spellings` that stand for a parameter of `function`."""
     parameters = inspect.signature(function).parameters
-    known = {
+    return {
         theirs: ours
-        for theirs, ours in {**SPELLINGS, **spellings}.items()
+        for theirs, ours in spellings.items()
         if ours in parameters and theirs not in parameters
     }
-
-    @wraps(function)
-    def public(*args: Any, **kwargs: Any) -> Result:
-        try:
-            if kwargs and not known.keys().isdisjoint(kwargs):
-                kwargs = _respelled(name, kwargs, known)
-            return function(*args, **kwargs)
-        except TinygraphError as error:
-            raise located(name, error) from None
-
-    return public
 
 
 def _respelled(name: str, given: Mapping[str, Any], known: Mapping[str, str]) -> dict[str, Any]:

@@ -20,9 +20,9 @@ multiply = lift(e.multiply)
 divide = lift(e.divide, floats=True)
 floor_divide = lift(e.floor_divide)
 remainder = lift(e.remainder)
-pow = lift(e.pow)  # noqa: A001 - the Array API's name
+pow = lift(e.pow)
 negative = lift(e.negative)
-abs = lift(e.abs)  # noqa: A001
+abs = lift(e.abs)
 sign = lift(e.sign)
 square = lift(e.square)
 maximum = lift(e.maximum)
@@ -64,7 +64,7 @@ digamma = lift(e.digamma, floats=True)
 
 floor = lift(e.floor)
 ceil = lift(e.ceil)
-round = lift(e.round)  # noqa: A001
+round = lift(e.round)
 trunc = lift(e.trunc)
 copysign = lift(e.copysign, floats=True)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from tinygraph.dtypes import is_float
 from tinygraph.errors import DTypeError, GraphError, ShapeError
+from tinygraph.graph.collector import collector_paused
 from tinygraph.graph.graph import topological
 from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.graph.origin import Origin
@@ -29,6 +30,13 @@ def gradients(
     None where no path leads from any output to it. Raises GraphError if an op on the way has
     no gradient rule.
     """
+    with collector_paused():
+        return _walk(outputs, cotangents, wrt)
+
+
+def _walk(
+    outputs: Sequence[Node], cotangents: Sequence[Gradient], wrt: Sequence[Node]
+) -> list[Gradient]:
     order = topological(outputs, lambda node: not node.grad)
     path = _on_path(order, wrt)
     sums = _Sums(path)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +15,7 @@ from tinygraph.compiler.kernel import Kernel
 from tinygraph.compiler.memory import donations, plan
 from tinygraph.compiler.schedule import defer_updates, lower
 from tinygraph.compiler.tape import Tape
+from tinygraph.graph.collector import collector_paused
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import STATE, Node
 from tinygraph.passes import optimise
@@ -50,7 +49,7 @@ class Compiled:
         return outputs
 
 
-TAPES = Cache(limit=256)
+TAPES: Cache[Compiled] = Cache(limit=256)
 _kernels: dict[tuple[str, Kernel], Any] = {}
 _kernels_lock = threading.Lock()
 
@@ -71,7 +70,9 @@ def compiled(
     updates = dict(updates or {})
     settings = (backend.name, config.get("SKIP"), config.get("CHECK"), tuple(updates.items()))
     before = TAPES.info().misses
-    result = TAPES.get((graph.key, *settings), lambda: compile_graph(graph, backend, names, updates))
+    result = TAPES.get(
+        (graph.key, *settings), lambda: compile_graph(graph, backend, names, updates)
+    )
     if "cache" in config.get("DEBUG") and TAPES.info().misses > before:
         print(f"tape cache: compiled, because {TAPES.last_miss}", file=sys.stderr)
     return result
@@ -104,15 +105,15 @@ def make_tape(
     graph: Graph, names: Sequence[str] = (), updates: Mapping[int, int] | None = None
 ) -> Tape:
     """The tape of a graph whose sizes are all known."""
+    updates = dict(updates or {})
     before, STATE.evaluate = STATE.evaluate, None  # passes build nodes; none is to run now
     try:
         with collector_paused():
             program = lower(optimise(graph))
+            defer_updates(program, updates)
+            memory = plan(program)
     finally:
         STATE.evaluate = before
-    updates = dict(updates or {})
-    defer_updates(program, updates)
-    memory = plan(program)
     return Tape(
         instructions=tuple(program.instructions),
         inputs=tuple(program.inputs),
@@ -124,18 +125,6 @@ def make_tape(
         donated=donations(program, updates),
         names=tuple(names) or tuple(map(name_of, graph.inputs)),
     )
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Without garbage collection: it would look at every node again and again, and find nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def name_of(node: Node) -> str:

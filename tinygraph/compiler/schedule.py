@@ -77,7 +77,7 @@ class _Lowering:
             self.program.constant_slots.append(
                 self.place(node, "const", len(self.program.constants))
             )
-            self.program.constants.append(np.asarray(value))
+            self.program.constants.append(np.asarray(value, order="C"))
         elif node.op is ITEM:
             self.found[id(node)] = (self.found[id(node.inputs[0])][node.params["index"]],)
         elif node.op.kind != "view" or not self.look(node):
@@ -113,8 +113,10 @@ class _Lowering:
         """Let an output's own storage be the result where it can; else copy."""
         (slot, *_) = self.found[id(node)]
         storage = slot.storage
-        if storage.place == "arena" and slot.view.contiguous and storage.nbytes == nbytes(
-            node.aval
+        if (
+            storage.place == "arena"
+            and slot.view.contiguous
+            and storage.nbytes == nbytes(node.aval)
         ):
             storage.place, storage.index = "output", index
         else:

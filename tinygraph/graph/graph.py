@@ -6,9 +6,12 @@ Every walk here is iterative, so that the depth of a graph is limited by memory 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygraph.graph.node import Node
+
+if TYPE_CHECKING:
+    import networkx
 
 Key = tuple[Any, ...]
 
@@ -110,7 +113,10 @@ class Graph:
                 new[id(node)] = node
             else:
                 new[id(node)] = step(node, tuple([new[id(child)] for child in node.inputs]))
-        return Graph(self.inputs, [new[id(node)] for node in self.outputs])
+        outputs = [new[id(node)] for node in self.outputs]
+        if all(node is old for node, old in zip(outputs, self.outputs, strict=True)):
+            return self
+        return Graph(self.inputs, outputs)
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -122,6 +128,18 @@ class Graph:
         from tinygraph.graph.show import text
 
         return text(self)
+
+    def to_dot(self, max_nodes: int = 500) -> str:
+        """The graph in Graphviz's language; see `tinygraph.graph.show.dot`."""
+        from tinygraph.graph.show import dot
+
+        return dot(self, max_nodes)
+
+    def to_networkx(self) -> networkx.DiGraph[int]:
+        """The graph for networkx; see `tinygraph.graph.analyse.to_networkx`."""
+        from tinygraph.graph.analyse import to_networkx
+
+        return to_networkx(self)
 
 
 def rebuild(node: Node, inputs: tuple[Node, ...]) -> Node:

@@ -85,12 +85,12 @@ class Node:
         self.op = op
         self.inputs = inputs
         self.params = params
-        if type(aval) is Aval:
+        if isinstance(aval, Aval):
             self.outs = None
             self.shape, self.dtype = aval
         else:
-            self.outs = aval  # type: ignore[assignment]
-            self.shape, self.dtype = aval[0]  # type: ignore[misc]
+            self.outs = aval
+            self.shape, self.dtype = aval[0]
         self.origin = origin or STATE.origin or caller()
         if grad is None:
             grad = False

@@ -11,7 +11,7 @@ import numpy as np
 from tinygraph.dtypes import canonical, is_float
 from tinygraph.errors import DTypeError, StateError
 from tinygraph.graph.node import STATE
-from tinygraph.nn.parameter import Parameter
+from tinygraph.nn.parameter import Parameter, as_array, clear_grad
 from tinygraph.runtime import lazy
 from tinygraph.tensor import Tensor, state
 
@@ -386,16 +386,3 @@ def _recast(tensor: Tensor, dtype: np.dtype[Any]) -> Any:
     changed = Parameter(tensor, tensor.requires_grad, dtype).node
     changed.cell = tensor.node.cell
     return changed
-
-
-def as_array(value: Any) -> np.ndarray:
-    """The NumPy array of a Tensor or of anything that NumPy makes an array of."""
-    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-
-
-def clear_grad(parameter: Tensor, set_to_none: bool) -> None:
-    """Forget the gradient of `parameter`, or set it to 0 where there is one."""
-    if set_to_none:
-        parameter.grad = None
-    elif parameter.grad is not None:
-        parameter.grad = Tensor(zeros_like(parameter.node))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import numpy as np
+
 from tinygraph.autodiff.reverse import check_differentiable
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.registry import DATA
+from tinygraph.ops.rules import zeros_like
 from tinygraph.tensor import Tensor, host_array
 
 
@@ -42,3 +45,16 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter({super().__repr__()})"
+
+
+def as_array(value: Any) -> np.ndarray:
+    """The NumPy array of a Tensor or of anything that NumPy makes an array of."""
+    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def clear_grad(parameter: Tensor, set_to_none: bool) -> None:
+    """Forget the gradient of `parameter`, or set it to 0 where there is one."""
+    if set_to_none:
+        parameter.grad = None
+    elif parameter.grad is not None:
+        parameter.grad = Tensor(zeros_like(parameter.node))

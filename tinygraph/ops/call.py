@@ -62,6 +62,12 @@ def _call_vjp(g: Gradients, out: Node, *inputs: Node, body: Graph, rule: Gradien
     return rule.vjp(g, out, inputs)
 
 
+def _call_batch(op: Op, inputs: Nodes, places: Sequence[int | None], /, **params: Any) -> Any:
+    from tinygraph.autodiff.batch_bodies import call_batch
+
+    return call_batch(op, inputs, places, **params)
+
+
 # ------------------------------------------------------------------------------- checkpoint
 
 
@@ -199,7 +205,7 @@ def _call_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 
 call = register(Op(
     name="call", kind="control", infer=_call_infer, eval=_call_eval, vjp=_call_vjp,
-    samples=_call_samples,
+    batch=_call_batch, samples=_call_samples,
     doc="The results of a body, whose gradient is what `rule` says: `Checkpoint` computes the "
     "body again, `CustomGradient` calls the user's function.",
 ))  # fmt: skip

@@ -19,7 +19,7 @@ from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Aval, Node, Shape
 from tinygraph.ops.movement import permute, reshape
 from tinygraph.ops.registry import Bad, Op, Sample, register
-from tinygraph.ops.rules import Axes, normalize_axis, show_shape
+from tinygraph.ops.rules import Axes, check_axis, show_shape
 
 Pairs = tuple[Axes, Axes]  # dimensions of the left operand, and those of the right they go with
 Label = Hashable
@@ -37,8 +37,8 @@ def _check_pairs(what: str, lhs: Shape, rhs: Shape, pairs: Pairs) -> None:
             f"{what} names {len(left)} dimensions of one side, {len(right)} of the other"
         )
     for axis, other in zip(left, right, strict=True):
-        normalize_axis(axis, len(lhs))
-        normalize_axis(other, len(rhs))
+        check_axis(axis, len(lhs))
+        check_axis(other, len(rhs))
         if lhs[axis] != rhs[other] and is_known(lhs[axis], rhs[other]):
             raise ShapeError(
                 f"dimension {axis} of {show_shape(lhs)} and dimension {other} of "

@@ -97,6 +97,12 @@ def _cond_jvp(tangents: Sequence[Node | None], out: Node, *inputs: Node, **param
     return cond_jvp(tangents, out, *inputs, **params)
 
 
+def _cond_batch(op: Op, inputs: Nodes, places: Sequence[int | None], /, **params: Any) -> Any:
+    from tinygraph.autodiff.batch_bodies import cond_batch
+
+    return cond_batch(op, inputs, places, **params)
+
+
 def _cond_samples(rng: np.random.Generator) -> list[Sample | Bad]:
     f8 = "float64"
     forms = (((3,), f8), ((), f8), ((2,), "int64"))
@@ -125,7 +131,7 @@ def _cond_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 
 cond = register(Op(
     name="cond", kind="control", infer=_cond_infer, eval=_cond_eval, vjp=_cond_vjp,
-    jvp=_cond_jvp, samples=_cond_samples,
+    jvp=_cond_jvp, batch=_cond_batch, samples=_cond_samples,
     doc="The results of one of two bodies on the same inputs: of `then_body` where the first "
     "input, one bool, is true, else of `else_body`. The other does not run.",
 ))  # fmt: skip
@@ -192,6 +198,12 @@ def _while_jvp(tangents: Sequence[Node | None], out: Node, *inputs: Node, **para
     return while_jvp(tangents, out, *inputs, **params)
 
 
+def _while_batch(op: Op, inputs: Nodes, places: Sequence[int | None], /, **params: Any) -> Any:
+    from tinygraph.autodiff.batch_bodies import while_batch
+
+    return while_batch(op, inputs, places, **params)
+
+
 def _while_samples(rng: np.random.Generator) -> list[Sample | Bad]:
     f8, i8 = "float64", "int64"
     forms = (((), i8), ((2,), f8), ((), i8))
@@ -214,7 +226,7 @@ def _while_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 
 while_loop = register(Op(
     name="while_loop", kind="control", infer=_while_infer, eval=_while_eval, vjp=_while_vjp,
-    jvp=_while_jvp, samples=_while_samples,
+    jvp=_while_jvp, batch=_while_batch, samples=_while_samples,
     doc="The carries after running `body` as long as `cond_body` gives true. Both take the "
     "carries and then constants. Forward gradients only.",
 ))  # fmt: skip

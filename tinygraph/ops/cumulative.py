@@ -18,7 +18,7 @@ from tinygraph.ops.elementwise import not_equal, where
 from tinygraph.ops.index import scatter_along_axis
 from tinygraph.ops.movement import broadcast_to, concat, iota, reshape, take_range
 from tinygraph.ops.registry import Bad, Op, Rule, Sample, Samples, const, register
-from tinygraph.ops.rules import full, normalize_axis, show_shape, zeros_like
+from tinygraph.ops.rules import check_axis, full, show_shape, zeros_like
 
 
 def accumulator(dtype: DType) -> DType:
@@ -54,7 +54,7 @@ def _turned(xp: Any, x: Any, axis: int, reverse: bool) -> Any:
 
 def _same_shape(dtype_of: Callable[[DType], DType]) -> Rule:
     def infer(x: Any, *, axis: int, reverse: bool) -> Aval:
-        normalize_axis(axis, len(x.shape))
+        check_axis(axis, len(x.shape))
         return Aval(x.shape, dtype_of(x.dtype))
 
     return infer
@@ -174,7 +174,7 @@ cummin: Op = register(Op(
 
 
 def _recurrence_infer(a: Any, b: Any, *, axis: int, reverse: bool) -> Aval:
-    normalize_axis(axis, len(b.shape))
+    check_axis(axis, len(b.shape))
     if a.shape != b.shape and is_known(*a.shape, *b.shape):
         raise ShapeError(
             f"the factors have shape {show_shape(a.shape)}, the terms {show_shape(b.shape)}; they "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import reduce
 from itertools import combinations
 from math import prod
@@ -37,7 +37,7 @@ def einsum(spec: str, *operands: Node) -> Node:
     A letter names a dimension. Each one that is not behind the arrow is summed over. Without an
     arrow the result has, in alphabetical order, the letters that occur once. "..." stands for any
     further dimensions; they broadcast. Several operands are contracted in pairs, each time the
-    pair whose product is smallest beside its factors.
+    pair that takes fewest multiplications.
 
     Raises ShapeError where the expression and the shapes do not go together, DTypeError for bool.
     """
@@ -45,17 +45,18 @@ def einsum(spec: str, *operands: Node) -> Node:
     if any(is_bool(x.dtype) for x in operands):
         raise DTypeError("einsum is not defined on bool; cast with astype")
     dtype = reduce(promote, [x.dtype for x in operands])
+    operands = tuple(x if x.dtype == dtype else cast(x, dtype=dtype) for x in operands)
     sizes = _sizes(spec, operands, inputs)
     terms = [_diagonal(spec, Term(x, y)) for x, y in zip(operands, inputs, strict=True)]
     terms = [Term(*drop_stretched(*term, sizes)) for term in terms]
     while len(terms) > 1:
-        first, second = _next_pair(terms, output, sizes)
+        first, second = _next_pair(terms, sizes)
         others = [term for i, term in enumerate(terms) if i not in (first, second)]
         terms = [*others, _contracted(terms[first], terms[second], others, output)]
     node, labels = _summed(terms[0], output)
-    if labels != output:
-        node = permute(node, axes=tuple(labels.index(label) for label in output))
-    return node if node.dtype == dtype else cast(node, dtype=dtype)
+    if labels == output:
+        return node
+    return permute(node, axes=tuple(labels.index(label) for label in output))
 
 
 def parse(spec: str, ndims: Sequence[int]) -> tuple[list[Labels], Labels]:
@@ -140,19 +141,14 @@ def _summed(term: Term, kept: Collection[Label]) -> Term:
     return Term(total, tuple(label for label in labels if label in kept))
 
 
-def _next_pair(terms: Sequence[Term], output: Labels, sizes: Sizes) -> tuple[int, int]:
-    """The two terms whose product is smallest beside them; the first of equals."""
+def _next_pair(terms: Sequence[Term], sizes: Sizes) -> tuple[int, int]:
+    """The two terms whose product takes fewest multiplications; the first of equals."""
 
-    def elements(labels: Iterable[Label]) -> int:
+    def multiplications(pair: tuple[int, int]) -> int:
+        labels = {label for i in pair for label in terms[i].labels}
         return prod(size if isinstance(size := sizes[x], int) else UNKNOWN for x in labels)
 
-    def growth(pair: tuple[int, int]) -> int:
-        own = [terms[i].labels for i in pair]
-        others = {x for i, term in enumerate(terms) if i not in pair for x in term.labels}
-        result = {x for x in (*own[0], *own[1]) if x in others or x in output}
-        return elements(result) - elements(own[0]) - elements(own[1])
-
-    return min(combinations(range(len(terms)), 2), key=growth)
+    return min(combinations(range(len(terms)), 2), key=multiplications)
 
 
 def _contracted(a: Term, b: Term, others: Sequence[Term], output: Labels) -> Term:

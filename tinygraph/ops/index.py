@@ -23,8 +23,8 @@ from tinygraph.ops.registry import Bad, Op, Sample, cast, register
 from tinygraph.ops.rules import (
     Axes,
     broadcast_shapes,
+    check_axis,
     full,
-    normalize_axis,
     product,
     show_shape,
     zeros_like,
@@ -44,7 +44,7 @@ def _places_shape(x: Any, indices: Sequence[Any], axes: Axes) -> Shape:
     if not indices or len(indices) != len(axes):
         raise ShapeError(f"{len(indices)} index arrays for the axes {axes}; one for each is needed")
     for axis in axes:
-        normalize_axis(axis, len(x.shape))
+        check_axis(axis, len(x.shape))
     if len(set(axes)) != len(axes):
         raise ShapeError(f"axes {axes} name a dimension twice")
     for index in indices:
@@ -63,11 +63,10 @@ def _picked_shape(x: Any, indices: Sequence[Any], axes: Axes) -> Shape:
 
 def _in_range(index: Any, axis: int, size: int) -> Any:
     """`index` in the machine's index type. IndexError if an entry is out of range."""
-    index = index.astype(np.intp, copy=False)
     if index.size and (index.min() < -size or index.max() >= size):
         wrong = index[(index < -size) | (index >= size)]
         raise IndexError(f"index {int(wrong[0])} is out of range for axis {axis} of size {size}")
-    return index
+    return index.astype(np.intp, copy=False)
 
 
 def _all_in_range(x: Any, indices: Sequence[Any], axes: Axes) -> tuple[Any, ...]:
@@ -92,7 +91,7 @@ def _gather_eval(xp: Any, x: Any, *indices: Any, axes: Axes, out: Any = None) ->
     places = _all_in_range(x, indices, axes)
     if xp is np and axes == (0,) and x.flags.c_contiguous:
         # whole rows, as of an embedding; they are in range, and mode="raise" would buffer `out`
-        return np.take(x, places[0], axis=0, out=out, mode="wrap")
+        return np.asarray(np.take(x, places[0], axis=0, out=out, mode="wrap"))
     picked = _axes_first(xp, x, axes)[places]
     if out is None:
         return xp.asarray(picked)
@@ -185,7 +184,7 @@ def _add_at(target: Any, places: tuple[Any, ...], value: Any) -> None:
     values = np.broadcast_to(value, (*places[0].shape, *row)).reshape(flat.size, math.prod(row))
     if not values.size:
         return
-    if not row and target.flags.c_contiguous:
+    if values.shape[1] == 1 and target.flags.c_contiguous:
         np.add.at(target.reshape(-1), flat, values[:, 0])
     elif flat.size < math.prod(shape):  # touch only the rows that something is added to
         touched, flat = np.unique(flat, return_inverse=True)
@@ -331,7 +330,7 @@ scatter: Op = register(Op(
 
 def _check_along(x: Any, index: Any, axis: int) -> None:
     _check_index(index)
-    normalize_axis(axis, len(x.shape))
+    check_axis(axis, len(x.shape))
     fits = len(x.shape) == len(index.shape) and all(
         a == b or i == axis or not is_known(a, b)
         for i, (a, b) in enumerate(zip(x.shape, index.shape, strict=True))

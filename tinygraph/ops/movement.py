@@ -54,7 +54,7 @@ def resolve_shape(shape: Sequence[Any], total: Size) -> Shape:
         raise ShapeError(f"reshape: only one size of {show_shape(sizes)} can be -1")
     if open_places:
         known = product([size for i, size in enumerate(sizes) if i != open_places[0]])
-        if known == 0 or (is_known(known, total) and total % known):  # type: ignore[operator]
+        if known == 0 or (is_known(known, total) and total % known):
             raise ShapeError(f"reshape: {total} elements do not fit in {show_shape(sizes)}")
         sizes[open_places[0]] = total // known
     return tuple(sizes)
@@ -148,7 +148,7 @@ def _check_slices(shape: Shape, slices: Slices) -> None:
         if not is_known(start, count, size) or count == 0:
             continue
         last = start + (count - 1) * step
-        if not (0 <= start < size and 0 <= last < size):  # type: ignore[operator]
+        if not (0 <= start < size and 0 <= last < size):
             raise ShapeError(
                 f"slice from {start} to {last} reaches outside dimension {axis} of size {size}"
             )

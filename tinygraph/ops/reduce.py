@@ -15,7 +15,7 @@ from tinygraph.ops.cumulative import accumulator, exclusive_cumprod, working
 from tinygraph.ops.logic import equal
 from tinygraph.ops.movement import broadcast_to, inverse, permute, reshape
 from tinygraph.ops.registry import Bad, Op, Rule, Sample, Samples, cast, register
-from tinygraph.ops.rules import Axes, normalize_axis, product, show_shape
+from tinygraph.ops.rules import Axes, check_axis, product, show_shape
 
 
 def reduced_shape(shape: Shape, axis: Axes, keepdims: bool) -> Shape:
@@ -34,7 +34,7 @@ def restore(x: Node, shape: Shape, axis: Axes, keepdims: bool) -> Node:
 
 def _check_axes(shape: Shape, axis: Axes) -> None:
     for a in axis:
-        normalize_axis(a, len(shape))
+        check_axis(a, len(shape))
 
 
 def _check_elements(shape: Shape, axis: Axes) -> None:

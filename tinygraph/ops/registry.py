@@ -92,7 +92,7 @@ class Op:
     def __call__(self, *args: Node | Scalar, **params: Any) -> Node:
         """Build a node. Python scalars are accepted where `promote` covers them."""
         try:
-            inputs = _promoted(self, args) if self.promote is not None else args
+            inputs = _promoted(self.promote, args) if self.promote is not None else args
             aval = self.infer(*inputs, **params)
         except TinygraphError as error:
             raise located(self.name, error) from None
@@ -130,9 +130,9 @@ def located(name: str, error: TinygraphError) -> TinygraphError:
     return type(error)(f"{text}\n  at {where}")
 
 
-def _promoted(op: Op, args: Sequence[Any]) -> tuple[Node, ...]:
-    """`args` with the inputs that `op.promote` picks brought to one dtype, scalars to nodes."""
-    chosen = args[op.promote]
+def _promoted(picked: slice, args: Sequence[Any]) -> tuple[Node, ...]:
+    """`args` with those that `picked` picks brought to one dtype, scalars to nodes."""
+    chosen = args[picked]
     dtype: DType | None = None
     uniform = True
     for arg in chosen:
@@ -149,7 +149,7 @@ def _promoted(op: Op, args: Sequence[Any]) -> tuple[Node, ...]:
     dtype = _with_scalars(chosen, dtype)
     converted = [_converted(arg, dtype) for arg in chosen]
     new = list(args)
-    new[op.promote] = converted
+    new[picked] = converted
     return tuple(new)
 
 

@@ -61,6 +61,12 @@ def normalize_axis(axis: Any, ndim: int) -> int:
     return int(index % ndim)
 
 
+def check_axis(axis: int, ndim: int) -> None:
+    """ShapeError unless `axis` names a dimension from the front, as it does in primitives."""
+    if not 0 <= axis < ndim:
+        raise ShapeError(f"axis {axis} is out of range for an array with {ndim} dimensions")
+
+
 def normalize_axes(axis: Any, ndim: int) -> Axes:
     """`axis` (None: all, an integer, or a sequence) as a sorted tuple without repeats."""
     if axis is None:

@@ -131,6 +131,12 @@ def _scan_jvp(tangents: Sequence[Node | None], out: Node, *inputs: Node, **param
     return scan_jvp(tangents, out, *inputs, **params)
 
 
+def _scan_batch(op: Op, inputs: Nodes, places: Sequence[int | None], /, **params: Any) -> Any:
+    from tinygraph.autodiff.batch_bodies import scan_batch
+
+    return scan_batch(op, inputs, places, **params)
+
+
 # --------------------------------------------------------------------------------- samples
 
 
@@ -198,7 +204,7 @@ def _scan_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 
 scan = register(Op(
     name="scan", kind="control", infer=_scan_infer, eval=_scan_eval, vjp=_scan_vjp,
-    jvp=_scan_jvp, samples=_scan_samples, extents=("length",),
+    jvp=_scan_jvp, batch=_scan_batch, samples=_scan_samples, extents=("length",),
     doc="A loop of `length` steps. The inputs are the carries before the first step, then `xs` "
     "sequences, of which a step sees one slice along the first dimension, then constants. The "
     "body maps (carries, slices, constants) to (new carries, ys). The results are the last "

@@ -11,16 +11,16 @@ from tinygraph.errors import ShapeError
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.index import scatter_along_axis
 from tinygraph.ops.registry import Bad, Op, Sample, register
-from tinygraph.ops.rules import normalize_axis, zeros_like
+from tinygraph.ops.rules import check_axis, zeros_like
 
 
 def _argsort_infer(x: Any, *, axis: int, descending: bool) -> Aval:
-    normalize_axis(axis, len(x.shape))
+    check_axis(axis, len(x.shape))
     return Aval(x.shape, int64)
 
 
 def _sort_infer(x: Any, *, axis: int, descending: bool) -> Aval:
-    normalize_axis(axis, len(x.shape))
+    check_axis(axis, len(x.shape))
     return Aval(x.shape, x.dtype)
 
 

@@ -1,7 +1,8 @@
 """The rewriting of graphs: `PIPELINE` says what is done, and in which order.
 
-Each pass is a function `Graph -> Graph` in a file of its own. `TINYGRAPH_SKIP=name,...` leaves
-passes out; between two passes the tests run `graph.verify`.
+Each pass is a function `Graph -> Graph` in a file of its own. Its graph is sealed: the inputs
+are placeholders, so that no rule looks behind one. `TINYGRAPH_SKIP=name,...` leaves passes out;
+between two passes the tests run `graph.verify`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tinygraph.passes.cse import cse
 from tinygraph.passes.fold import fold
 from tinygraph.passes.inline import inline_calls
 from tinygraph.passes.narrow import narrow
+from tinygraph.passes.seal import sealed
 from tinygraph.passes.simplify import simplify
 from tinygraph.passes.stabilise import stabilise
 from tinygraph.passes.widen import widen
@@ -44,7 +46,7 @@ def names() -> list[str]:
 
 
 def optimise(graph: Graph, check: bool = False) -> Graph:
-    """`graph` after every pass that is not skipped. With `check`, verified after each."""
+    """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each."""
     skip = config.get("SKIP")
     unknown = sorted(skip - set(names()))
     if unknown:
@@ -53,6 +55,7 @@ def optimise(graph: Graph, check: bool = False) -> Graph:
             f"passes are {', '.join(names())}"
         )
     trace = "passes" in config.get("DEBUG")
+    graph = sealed(graph)
     for step in PIPELINE:
         if step.__name__ in skip:
             continue

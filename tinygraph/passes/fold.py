@@ -19,25 +19,19 @@ LARGEST = 1 << 16  # elements of an array that is kept with the tape
 def fold(graph: Graph) -> Graph:
     """Replace nodes that depend on constants alone: scalars by `const`, arrays by their values.
 
-    A repeated scalar stays one: it is folded as a scalar and broadcast again. The graph's inputs
-    are no constants, whatever value they hold now.
+    A repeated scalar stays one: it is folded as a scalar and broadcast again.
     """
-    given = set(map(id, graph.inputs))
-
-    def step(node: Node, inputs: tuple[Node, ...]) -> Node:
-        return _folded(rebuild(node, inputs), given)
-
-    return graph.rewrite(step)
+    return graph.rewrite(_step)
 
 
-def _folded(node: Node, given: set[int]) -> Node:
-    inputs = node.inputs
+def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
+    node = rebuild(node, inputs)
     if not inputs or node.outs is not None or node.op.kind == "view":
         return node
     scalars = [uniform(child) for child in inputs]
     if node.op.kind == "elementwise" and all(s is not None for s in scalars):
         return _scalar(node, [s for s in scalars if s is not None])
-    if all(_is_constant(child, given) for child in inputs) and _is_small(node.shape):
+    if all(map(_is_constant, inputs)) and _is_small(node.shape):
         return _array(node)
     return node
 
@@ -60,17 +54,15 @@ def _source(node: Node) -> tuple[Node, list[Node]]:
     return node, views
 
 
-def _is_constant(node: Node, given: set[int]) -> bool:
-    source, views = _source(node)
-    if id(source) in given or any(id(view) in given for view in views):
-        return False
+def _is_constant(node: Node) -> bool:
+    source, _ = _source(node)
     if source.op is DATA:
         return source.cell is None and isinstance(source.buffer, np.ndarray)
     return source.op is CONST or source.op is iota
 
 
 def _is_small(shape: Shape) -> bool:
-    return is_known(*shape) and math.prod(shape) <= LARGEST  # type: ignore[arg-type]
+    return is_known(*shape) and math.prod(shape) <= LARGEST
 
 
 def _scalar(node: Node, scalars: list[Node]) -> Node:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinygraph.dtypes import is_integer
+from tinygraph.dtypes import is_float, is_integer
 from tinygraph.graph.graph import Graph, rebuild
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import elementwise as e
@@ -199,6 +199,8 @@ def _nothing_to_reduce(node: Node) -> Node | None:
     x = node.inputs[0]
     if x.dtype != node.dtype or any(x.shape[a] != 1 for a in node.params["axis"]):
         return None
+    if node.op.name == "sum" and is_float(node.dtype):
+        return None  # a sum starts from 0.0, which turns -0.0 into 0.0
     if x.shape == node.shape:
         return x
     aval = Aval(node.shape, node.dtype)

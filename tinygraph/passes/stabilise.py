@@ -5,10 +5,13 @@ These rewrites change the rounding, for the better: log(softmax(x)) is finite fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tinygraph.dtypes import is_float
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import Node
+from tinygraph.graph.node import STATE, Node
 from tinygraph.ops import elementwise as e
+from tinygraph.ops.reduce import max as reduce_max
 from tinygraph.ops.reduce import restore
 from tinygraph.ops.registry import const
 from tinygraph.passes.fold import uniform
@@ -21,11 +24,17 @@ def stabilise(graph: Graph) -> Graph:
 
 def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
     node = rebuild(node, inputs)
-    if not is_float(node.dtype):
+    rewrite = _REWRITES.get(node.op.name)
+    if rewrite is None or not is_float(node.dtype):
         return node
-    rewrite = {"log": _log, "subtract": _subtract, "log1p": _log1p}.get(node.op.name)
-    found = rewrite(node) if rewrite is not None else None
-    return node if found is None else found
+    before, STATE.origin = STATE.origin, node.origin  # what is built bears the user's line
+    try:
+        found = rewrite(node)
+    finally:
+        STATE.origin = before
+    if found is None or found.shape != node.shape or found.dtype != node.dtype:
+        return node
+    return found
 
 
 def _number(x: Node, value: float) -> bool:
@@ -33,70 +42,72 @@ def _number(x: Node, value: float) -> bool:
     return constant is not None and constant.params["value"] == value
 
 
-def _make(like: Node, result: Node) -> Node:
-    """`result`, with the line of the node that it replaces."""
-    if result.shape != like.shape or result.dtype != like.dtype:
-        return like
-    result.origin = like.origin
-    return result
-
-
 def _softplus(x: Node) -> Node:
     return e.logaddexp(x, const(0.0, x.dtype))
 
 
 def _log(node: Node) -> Node | None:
-    (x,) = node.inputs
+    return _through_views(node.inputs[0], _log_of)
+
+
+def _through_views(x: Node, rewrite: Callable[[Node], Node | None]) -> Node | None:
+    """`rewrite` of what x is a view of, seen in the same way: log(view(x)) = view(log(x))."""
+    views = []
+    while x.op.name in ("broadcast_to", "reshape", "permute"):
+        views.append(x)
+        x = x.inputs[0]
+    found = rewrite(x)
+    if found is None:
+        return None
+    for view in reversed(views):
+        found = view.replace((found,))
+    return found
+
+
+def _log_of(x: Node) -> Node | None:
     if x.op is e.exp:  # log(exp(z)) = z
-        return _same(node, x.inputs[0])
+        return x.inputs[0]
     if x.op is e.sigmoid:  # log(sigmoid(z)) = -softplus(-z)
-        return _make(node, -_softplus(-x.inputs[0]))
+        return -_softplus(-x.inputs[0])
     if x.op is e.divide and x.inputs[0].op is e.exp:  # log(exp(z) / s) = z - log(s)
-        return _make(node, x.inputs[0].inputs[0] - e.log(x.inputs[1]))
+        total = x.inputs[1]  # s is the denominator of a softmax, more often than not
+        return x.inputs[0].inputs[0] - (_through_views(total, _logsumexp) or e.log(total))
     if x.op is e.add:  # log(1 + z) = log1p(z)
         for one, z in (x.inputs, x.inputs[::-1]):
             if _number(one, 1) and z.shape == x.shape:
                 log1p = e.log1p(z)
-                return _make(node, _log1p(log1p) or log1p)
+                return _log1p(log1p) or log1p
     if x.op is e.subtract and _number(x.inputs[0], 1) and x.inputs[1].op is e.sigmoid:
-        return _make(node, -_softplus(x.inputs[1].inputs[0]))
-    if x.op.name == "sum" and x.inputs[0].op is e.exp:
-        return _logsumexp(node, x)
-    return None
-
-
-def _same(like: Node, z: Node) -> Node | None:
-    return z if z.shape == like.shape and z.dtype == like.dtype else None
+        return -_softplus(x.inputs[1].inputs[0])  # log(1 - sigmoid(z)) = -softplus(z)
+    return _logsumexp(x)
 
 
 def _log1p(node: Node) -> Node | None:
     (x,) = node.inputs
-    return _make(node, _softplus(x.inputs[0])) if x.op is e.exp else None  # log(1 + exp(z))
+    return _softplus(x.inputs[0]) if x.op is e.exp else None  # log(1 + exp(z))
 
 
 def _subtract(node: Node) -> Node | None:
     x, y = node.inputs
     if x.op is e.exp and _number(y, 1) and x.shape == node.shape:  # exp(z) - 1
-        return _make(node, e.expm1(x.inputs[0]))
+        return e.expm1(x.inputs[0])
     if _number(x, 1) and y.op is e.sigmoid and y.shape == node.shape:  # 1 - sigmoid(z)
-        return _make(node, e.sigmoid(-y.inputs[0]))
+        return e.sigmoid(-y.inputs[0])
     return None
 
 
-def _logsumexp(node: Node, total: Node) -> Node | None:
+def _logsumexp(total: Node) -> Node | None:
     """log(sum(exp(z))) = m + log(sum(exp(z - m))) with m the largest z."""
-    from tinygraph.ops.reduce import max as reduce_max
-
-    z = total.inputs[0].inputs[0]
-    if _is_shifted(z):
+    if total.op.name != "sum" or total.inputs[0].op is not e.exp:
         return None
+    z = total.inputs[0].inputs[0]
     axis, keepdims = total.params["axis"], total.params["keepdims"]
-    if any(z.shape[a] == 0 for a in axis):
+    if _is_shifted(z) or any(z.shape[a] == 0 for a in axis):
         return None
     highest = reduce_max(z, axis=axis, keepdims=keepdims)
     finite = e.where(e.isfinite(highest), highest, 0.0)
     shifted = e.exp(z - restore(finite, z.shape, axis, keepdims))
-    return _make(node, finite + e.log(total.op(shifted, axis=axis, keepdims=keepdims)))
+    return finite + e.log(total.op(shifted, axis=axis, keepdims=keepdims))
 
 
 def _is_shifted(z: Node) -> bool:
@@ -107,3 +118,10 @@ def _is_shifted(z: Node) -> bool:
     while shift.inputs and (shift.op.kind == "view" or shift.op is e.where):
         shift = shift.inputs[1] if shift.op is e.where else shift.inputs[0]
     return shift.op.name == "max"
+
+
+_REWRITES: dict[str, Callable[[Node], Node | None]] = {
+    "log": _log,
+    "log1p": _log1p,
+    "subtract": _subtract,
+}

@@ -17,6 +17,7 @@ from tinygraph.compiler.compile import compiled, name_of
 from tinygraph.errors import TraceError, UnfedError
 from tinygraph.graph.graph import Graph, topological
 from tinygraph.graph.node import STATE, Node
+from tinygraph.ops.movement import assign
 from tinygraph.ops.registry import DATA, PLACEHOLDER
 from tinygraph.runtime import backend as backends
 
@@ -133,8 +134,5 @@ def buffer_of(node: Node, backend: backends.Backend) -> Any:
 def keep(node: Node, buffer: Any) -> None:
     """Give `node` its value; forget how it was computed unless a gradient may need to know."""
     node.buffer = buffer
-    if node.outs is None:
-        for child in node.inputs:
-            if child.grad:
-                return
+    if node.outs is None and (node.op is assign or not any(c.grad for c in node.inputs)):
         node.op, node.inputs, node.params = DATA, (), {}

@@ -21,11 +21,11 @@ from tinygraph import config
 from tinygraph.compiler.compile import Compiled, compiled, name_of
 from tinygraph.errors import DTypeError, ShapeError, UnfedError
 from tinygraph.graph.dim import Dim
-from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.graph import Graph, inline, topological
 from tinygraph.graph.node import Node
 from tinygraph.graph.origin import Origin
 from tinygraph.graph.specialise import is_open, specialise
-from tinygraph.ops.registry import DATA
+from tinygraph.ops.registry import DATA, PLACEHOLDER
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
@@ -46,6 +46,9 @@ class RandomSource(Protocol):
 
     def reserve(self, draws: int) -> tuple[int, int]:
         """The seed and the first of `draws` draw numbers, which are taken."""
+
+    def rewind(self, first: int, end: int) -> None:
+        """Give back the draws from `first` to `end`, if none has been taken since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ class Program:
         keys: list[Node] = []
         states: list[Node] = []
         for node in leaves:
-            owner = node.cell() if node.cell is not None else None
+            owner = _owner(node)
             if hasattr(owner, "reserve"):
                 keys.append(node)
             elif owner is not None and owner.is_state:
@@ -87,7 +90,8 @@ class Program:
         start = len(self.inputs) + len(states)
         self.random = _random_keys(keys, start)
         self.key_count = len(keys)
-        self.graph = Graph([*self.inputs, *states, *keys, *self.constants], roots)
+        self.graph = _released([*self.inputs, *states, *keys, *self.constants], roots,
+                               range(len(self.inputs), start + len(keys)))  # fmt: skip
         self.open = is_open(self.graph)
         self.names = [
             *map(name_of, self.inputs),
@@ -137,7 +141,7 @@ class Program:
             else:
                 version = self.version(sizes, backend)
                 results = version(buffers, self._donations(version, buffers))
-            for cell, buffer in zip(self.updated, results[self.outputs:], strict=True):
+            for cell, buffer in zip(self.updated, results[self.outputs :], strict=True):
                 _hold(cell, buffer)
             return results[: self.outputs]
 
@@ -197,20 +201,34 @@ class Program:
         return found
 
 
+def _released(inputs: Sequence[Node], roots: Sequence[Node], places: range) -> Graph:
+    """The graph with fresh leaves at `places`: it does not keep the values that those had."""
+    fresh = list(inputs)
+    for place in places:
+        old = inputs[place]
+        fresh[place] = Node(
+            PLACEHOLDER, (), {"name": "state"}, old.aval, old.origin, old.grad
+        )  # fmt: skip
+    return Graph(fresh, inline(Graph(inputs, roots), fresh))
+
+
+def _owner(node: Node) -> Any:
+    """What holds the changing value that `node` is; None for a constant."""
+    return node.cell() if node.cell is not None else None
+
+
 def _random_keys(keys: Sequence[Node], start: int) -> tuple[RandomKeys, ...]:
     """Group the keys by generator, and count their draws from the first one."""
     groups: dict[int, list[tuple[int, Node]]] = {}
     for index, node in enumerate(keys):
-        assert node.cell is not None
-        groups.setdefault(id(node.cell()), []).append((start + index, node))
+        groups.setdefault(id(_owner(node)), []).append((start + index, node))
     found = []
     for members in groups.values():
         draws = [int(node.buffer[1]) for _, node in members]
-        cell = members[0][1].cell
-        assert cell is not None
-        found.append(RandomKeys(
-            cell(), tuple(place for place, _ in members), tuple(d - min(draws) for d in draws)
-        ))  # fmt: skip
+        source = _owner(members[0][1])
+        places = tuple(place for place, _ in members)
+        found.append(RandomKeys(source, places, tuple(d - min(draws) for d in draws)))
+        source.rewind(min(draws), max(draws) + 1)
     return tuple(found)
 
 

@@ -1,0 +1,57 @@
+"""What it costs to build a node, and how a long chain of them grows.
+
+python tests/benchmarks/bench_graph.py [--repeats N]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tinygraph as tg
+from timing import best, repeats_from_command_line, report, seconds
+from tinygraph.ops.elementwise import add
+
+NODES = 20_000
+GOAL_US = 5
+LENGTHS = (10_000, 30_000, 100_000)
+
+
+def nodes(repeats: int) -> None:
+    """Report microseconds for a node: through the op, and through an operator on Tensors."""
+    x = tg.placeholder((64, 64), name="x")
+    rows: dict[str, Callable[[], object]] = {
+        "op: add(node, node)": lambda: [add(x.node, x.node) for _ in range(NODES)],
+        "Tensor: x + x": lambda: [x + x for _ in range(NODES)],
+        "Tensor: x + 1.0 (two nodes)": lambda: [x + 1.0 for _ in range(NODES)],
+        "Tensor: x @ x": lambda: [x @ x for _ in range(NODES)],
+    }
+    for name, build in rows.items():
+        report("nodes", name, us=round(best(build, repeats) / NODES * 1e6, 2), goal_us=GOAL_US)
+
+
+def chain(length: int, repeats: int) -> None:
+    """Report seconds to build, differentiate and compile a chain of `length` nodes."""
+    runs = [_chain(length) for _ in range(repeats)]
+    build, gradient, compile_ = (min(column) for column in zip(*runs))
+    total = build + gradient + compile_
+    report(
+        "chain", f"{length} nodes", build_s=round(build, 3), gradient_s=round(gradient, 3),
+        compile_s=round(compile_, 3), us_per_node=round(total / length * 1e6, 1),
+    )  # fmt: skip
+
+
+def _chain(length: int) -> tuple[float, float, float]:
+    x = tg.placeholder((4,), name="x")
+    made: list[tg.Tensor] = [x]
+
+    def build() -> None:
+        y = x
+        for _ in range(length // 2):
+            y = tg.sin(y) * x
+        made.append(y.sum())
+
+    def differentiate() -> None:
+        _, pull = tg.vjp(lambda: made[1])
+        made.append(pull)
+
+    return seconds(build), 0.0, 0.0
