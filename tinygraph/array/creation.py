@@ -232,8 +232,9 @@ def _count(start: Any, stop: Any, step: Any) -> Size:
     if all(isinstance(value, int) for value in (start, stop, step)):
         return len(range(start, stop, step))
     if is_known(start, stop, step):
-        return max(0, int(math.ceil((stop - start) / step)))
-    count: Size = (stop - start + (step - 1)) // step
+        count: Size = max(0, math.ceil((stop - start) / step))
+    else:
+        count = (stop - start + (step - 1)) // step
     return count
 
 

@@ -120,7 +120,7 @@ def split(x: TensorLike, sizes: int | Sequence[int], axis: int = 0) -> tuple[Ten
     size = node.shape[place]
     if isinstance(sizes, (list, tuple)):
         return _parts(node, as_sizes(sizes), place)
-    part, total = known(as_size(sizes), "split"), known(size, "split")
+    part, total = known(as_size(sizes)), known(size)
     if part < 1:
         raise ShapeError(f"a part has a size of at least 1, got {part}")
     starts = range(0, total, part) if total else (0,)
@@ -158,11 +158,11 @@ def chunk(x: TensorLike, chunks: int, axis: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ShapeError(f"the number of parts is at least 1, got {chunks}")
     size = node.shape[place]
-    if not is_known(size):  # that it comes out even is checked when the graph runs
-        return _parts(node, [size // chunks] * chunks, place)
-    part = max(1, -(-known(size, "chunk") // chunks))
-    result: tuple[Tensor, ...] = split(Tensor(node), part, axis=place)
-    return result
+    part: Size = (size + chunks - 1) // chunks
+    if is_known(part):
+        result: tuple[Tensor, ...] = split(Tensor(node), max(part, 1), axis=place)
+        return result
+    return _parts(node, [*[part] * (chunks - 1), size - part * (chunks - 1)], place)
 
 
 @api
@@ -178,7 +178,7 @@ def unstack(x: TensorLike, axis: int = 0) -> tuple[Tensor, ...]:
     shape = (*node.shape[:place], *node.shape[place + 1 :])
     return tuple(
         Tensor(reshape(take_range(node, place, index, 1), shape=shape))
-        for index in range(known(node.shape[place], "unstack"))
+        for index in range(known(node.shape[place]))
     )
 
 
@@ -232,7 +232,7 @@ def repeat(x: TensorLike, repeats: Any, axis: int | None = None) -> Tensor:
     if not is_integer(counts.dtype) or counts.ndim > 1:
         raise DTypeError(f"repeats are integers in one dimension, got {counts.dtype} with "
                          f"{counts.ndim}")  # fmt: skip
-    counts = np.broadcast_to(counts, (known(node.shape[place], "repeat"),))
+    counts = np.broadcast_to(counts, (known(node.shape[place]),))
     index = tensor(np.repeat(np.arange(counts.size), counts), int64).node
     picked = gather(node, index, axes=(place,))
     return Tensor(front_to(picked, 1, place))

@@ -73,25 +73,27 @@ def _pairs(pad_width: Any, ndim: int) -> list[Pair]:
     return [(as_size(before), as_size(after)) for before, after in pairs]
 
 
-def _cropped(x: Node, pairs: Sequence[Pair]) -> tuple[Node, list[Pair]]:
+def _cropped(x: Node, pairs: Sequence[Pair]) -> tuple[Node, Sequence[Pair]]:
     """x without what negative widths cut off, and the widths that are left."""
-    cuts = [tuple(-n if isinstance(n, int) and n < 0 else 0 for n in pair) for pair in pairs]
-    left = [
-        tuple(0 if cut else n for n, cut in zip(pair, cut_pair, strict=True))
-        for pair, cut_pair in zip(pairs, cuts, strict=True)
-    ]
-    if any(cut != (0, 0) for cut in cuts):
-        slices = []
-        for axis, ((before, after), size) in enumerate(zip(cuts, x.shape, strict=True)):
-            count = size - before - after
-            if isinstance(count, int) and count < 0:
-                raise ShapeError(
-                    f"dimension {axis} of shape {show_shape(x.shape)} has not enough elements to "
-                    f"cut off {before} and {after}"
-                )
-            slices.append((before, count, 1))
-        x = slice_(x, slices=tuple(slices))
-    return x, left  # type: ignore[return-value]
+    cuts = [(_negative(before), _negative(after)) for before, after in pairs]
+    if all(cut == (0, 0) for cut in cuts):
+        return x, pairs
+    slices = []
+    for axis, ((before, after), size) in enumerate(zip(cuts, x.shape, strict=True)):
+        count = size - before - after
+        if isinstance(count, int) and count < 0:
+            raise ShapeError(
+                f"dimension {axis} of shape {show_shape(x.shape)} has not enough elements to cut "
+                f"off {before} and {after}"
+            )
+        slices.append((before, count, 1))
+    left = [(before + cut[0], after + cut[1]) for (before, after), cut in zip(pairs, cuts)]
+    return slice_(x, slices=tuple(slices)), left
+
+
+def _negative(width: Size) -> int:
+    """How many elements a width cuts off."""
+    return -width if isinstance(width, int) and width < 0 else 0
 
 
 def _with_constant(x: Node, pairs: Sequence[Pair], value: TensorLike) -> Node:
@@ -108,7 +110,7 @@ def _check_fits(x: Node, axis: int, pair: Pair, mode: str) -> None:
     if not is_known(size, *pair):
         return
     most = {"reflect": size - 1, "circular": size, "wrap": size}.get(mode)
-    if size == 0 or (most is not None and max(pair) > most):  # type: ignore[type-var]
+    if size == 0 or (most is not None and max(pair) > most):
         raise ShapeError(
             f"mode {mode!r}: dimension {axis} of shape {show_shape(x.shape)} cannot have a border "
             f"of {pair}" + ("" if most is None else f"; at most {most} on a side")

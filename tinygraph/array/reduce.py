@@ -231,7 +231,7 @@ def median(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     axes = normalize_axes(axis, node.ndim)
     rows = _in_rows(node, axes)
     shape = r.reduced_shape(node.shape, axes, bool(keepdims))
-    size, last = known(rows.shape[-1], "median"), rows.ndim - 1
+    size, last = known(rows.shape[-1]), rows.ndim - 1
     if not size:
         raise ShapeError(f"an array of shape {show_shape(node.shape)} has no middle element")
     ordered = sort_node(rows, axis=last, descending=False)

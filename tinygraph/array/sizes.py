@@ -36,11 +36,11 @@ def as_shape(values: Sequence[Any]) -> Shape:
     return shape
 
 
-def known(size: Size, what: str) -> int:
-    """A size that `what` has to know. TraceError where a placeholder left it open."""
+def known(size: Size) -> int:
+    """A size that has to be known while the graph is built. TraceError where it is open."""
     if isinstance(size, Dim):
         raise TraceError(
-            f"{what} has to know the size {size}, which a placeholder left open; give the "
-            "placeholder a fixed size"
+            f"has to know the size {size}, which a placeholder left open; give the placeholder a "
+            "fixed size"
         )
     return size

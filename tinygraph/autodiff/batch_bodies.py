@@ -176,26 +176,30 @@ class BatchedRule:
 
     def vjp(self, g: Gradients, out: Node, inputs: Nodes) -> Gradients:
         flags = list(self.flags)
-        size = _size(inputs, flags)
-        arrived = [i for i, node in enumerate(g) if node is not None and is_float(node.dtype)]
+        arrived = {i: x for i, x in enumerate(g) if x is not None and is_float(x.dtype)}
+        numbers, graph, captured = self._of_one_example(list(arrived))
+        given = [*inputs, *arrived.values(), *captured]
+        mapped = [*flags, *[True] * len(arrived), *[False] * len(captured)]
+        results = _run(graph, given, mapped, [True] * len(numbers), _size(inputs, flags))
+        slopes = dict(zip(numbers, results, strict=True))
+        for i in numbers:
+            if not flags[i]:  # every example reads the same
+                slopes[i] = reduce_sum(slopes[i], axis=(0,), keepdims=False)
+        return [slopes.get(i) for i in range(len(inputs))]
+
+    def _of_one_example(self, arrived: Sequence[int]) -> tuple[list[int], Graph, list[Node]]:
+        """The inputs that have a gradient, the graph from inputs and arriving gradients to
+        these, and the outer nodes that it reads besides."""
         leaves = [placeholder(x.aval, f"x{i}") for i, x in enumerate(self.body.inputs)]
         slopes = {i: placeholder(self.body.outputs[i].aval, f"g{i}") for i in arrived}
         with tracing() as made:
             example = call(*leaves, body=self.body, rule=self.rule)
-            every = [slopes.get(i) for i in range(len(g))]
-            found = dict(enumerate(self.rule.vjp(every, example, leaves)))
-        found = {i: node for i, node in found.items() if node is not None}
-        graph, captured = close_body(
-            [*leaves, *slopes.values()], [node for node in found.values() if node], made, False
-        )
-        given = [*inputs, *[node for i in arrived if (node := g[i]) is not None], *captured]
-        mapped = [*flags, *[True] * len(arrived), *[False] * len(captured)]
-        results = _run(graph, given, mapped, [True] * len(found), size)
-        summed = {
-            i: node if flags[i] else reduce_sum(node, axis=(0,), keepdims=False)
-            for i, node in zip(found, results, strict=True)
-        }
-        return [summed.get(i) for i in range(len(inputs))]
+            every = [slopes.get(i) for i in range(len(self.body.outputs))]
+            grads = self.rule.vjp(every, example, leaves)
+        found = {i: node for i, node in enumerate(grads) if node is not None}
+        outputs = list(found.values())
+        graph, captured = close_body([*leaves, *slopes.values()], outputs, made, hoist=False)
+        return list(found), graph, captured
 
 
 def call_batch(

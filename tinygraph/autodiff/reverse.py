@@ -149,5 +149,3 @@ def check_differentiable(what: str, aval: Aval | Node) -> None:
             f"{what} has dtype {aval.dtype.name}; gradients exist for floats only: cast it with "
             "astype"
         )
-
-

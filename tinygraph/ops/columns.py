@@ -227,10 +227,10 @@ def eval_input(
         out = xp.empty((len(g), at.channels, *size), g.dtype)
     g, w = widen(g), widen(w)
     if at.mirrors(len(w)):
-        padding = [
+        padding = tuple(
             (d * (k - 1) - low, d * (k - 1) - high)
             for d, k, (low, high) in zip(at.dilation, at.kernel, at.padding, strict=True)
-        ]
+        )
         turned = _turned(w, groups)
         return eval_conv(xp, g, turned, groups=groups, out=out, **{**params, "padding": padding})
     kernel = _kernel_rows(w, groups).swapaxes(1, 2)

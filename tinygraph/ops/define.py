@@ -35,12 +35,23 @@ def ufunc(name: str) -> Rule:
     return evaluate
 
 
+def stored(result: Any, out: Any) -> Any:
+    """`result`, written to `out` where there is one."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
 def special_ufunc(name: str) -> Rule:
     """`eval` by a special function; types of 16 bits are widened for it."""
 
-    def evaluate(xp: Any, *arrays: Any) -> Any:
-        wide = [a.astype("float32") if a.dtype.itemsize < 4 else a for a in arrays]
-        return getattr(special(xp), name)(*wide).astype(arrays[0].dtype)
+    def evaluate(xp: Any, *arrays: Any, out: Any = None) -> Any:
+        function = getattr(special(xp), name)
+        dtype = arrays[0].dtype
+        if dtype.itemsize >= 4:
+            return function(*arrays, out=out)
+        return stored(function(*[a.astype("float32") for a in arrays]).astype(dtype), out)
 
     return evaluate
 
@@ -100,7 +111,7 @@ def unary(
         name=name, kind="elementwise", infer=infer, eval=eval or ufunc(name), doc=doc,
         vjp=None if vjp is None else (vjp,), scalar=scalar,
         samples=samples or _unary_samples(*domain, truth, infer is rules.floating),
-        promote=ALL_INPUTS, into=eval is None, alias=eval is None,
+        promote=ALL_INPUTS, into=True, alias=True,
         differentiable=vjp is not None,
     ))  # fmt: skip
 
@@ -121,6 +132,6 @@ def binary(
     return register(Op(
         name=name, kind="elementwise", infer=infer, eval=eval or ufunc(name), doc=doc, vjp=vjp,
         scalar=scalar, samples=samples or _binary_samples(*domain, truth, vjp is not None),
-        promote=ALL_INPUTS, into=eval is None, alias=eval is None,
+        promote=ALL_INPUTS, into=True, alias=True,
         differentiable=vjp is not None,
     ))  # fmt: skip

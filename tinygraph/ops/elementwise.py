@@ -11,7 +11,7 @@ from tinygraph.dtypes import bool_
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import logic, rules
-from tinygraph.ops.define import ALL_INPUTS, binary, special_ufunc, unary
+from tinygraph.ops.define import ALL_INPUTS, binary, special_ufunc, stored, unary
 from tinygraph.ops.registry import Bad, Op, Sample, register
 from tinygraph.ops.rules import full, zeros_like
 
@@ -179,7 +179,7 @@ sqrt: Op = unary(
 )  # fmt: skip
 rsqrt: Op = unary(
     "rsqrt", "1 / sqrt(x).", scalar="1 / sqrt(a)", domain=(0.3, 3),
-    eval=lambda xp, x: (1 / xp.sqrt(x)).astype(x.dtype),
+    eval=lambda xp, x, out=None: xp.divide(x.dtype.type(1), xp.sqrt(x), out=out),
     truth=lambda x: x**-0.5, vjp=lambda g, out, x: g * out / x * -0.5,
 )  # fmt: skip
 
@@ -320,10 +320,14 @@ ceil: Op = unary(
     "ceil", "The smallest integer not below x.", scalar="ceil(a)", infer=rules.numeric,
     domain=(0.2, 0.8), truth=math.ceil, vjp=_zero,
 )  # fmt: skip
+def _round_eval(xp: Any, x: Any, out: Any = None) -> Any:
+    return stored(x.copy(), out) if x.dtype.kind in "iu" else xp.rint(x, out=out)
+
+
 round: Op = unary(
     "round", "The nearest integer; halves go to the even one.", scalar="round(a)",
     infer=rules.numeric, domain=(0.6, 1.4), truth=lambda x: float(int(x + 0.5)), vjp=_zero,
-    eval=lambda xp, x, out=None: xp.rint(x, out=out) if x.dtype.kind not in "iu" else x.copy(),
+    eval=_round_eval,
 )  # fmt: skip
 trunc: Op = unary(
     "trunc", "x without its fraction.", scalar="trunc(a)", infer=rules.numeric,
@@ -354,9 +358,17 @@ def _where_samples(rng: np.random.Generator) -> list[Sample | Bad]:
     ]
 
 
+def _where_eval(xp: Any, c: Any, x: Any, y: Any, out: Any = None) -> Any:
+    if out is None:
+        return xp.where(c, x, y)
+    xp.copyto(out, y)
+    xp.copyto(out, x, where=c)
+    return out
+
+
 where: Op = register(Op(
     name="where", kind="elementwise", infer=_where_infer,
-    eval=lambda xp, c, x, y: xp.where(c, x, y), scalar="b if a else c",
+    eval=_where_eval, scalar="b if a else c", into=True,
     vjp=(
         None,
         lambda g, out, c, x, y: where(c, g, zeros_like(Aval((), g.dtype))),

@@ -61,8 +61,8 @@ class Op:
         with several results, `g` is a tuple with None where no gradient arrives.
     jvp: `jvp(tangents, out, *inputs, **params) -> Node(s)`, only where it cannot be derived
         from `vjp`; a tangent is None where it is zero.
-    batch: `batch(op, inputs, axes, **params) -> (Node(s), axis)`, for `vmap`; where None,
-        elementwise ops broadcast and all others are mapped by a loop.
+    batch: `batch(op, inputs, places, **params) -> (Node(s), place(s))`, for `vmap`; where None,
+        `autodiff.batch_rules` has the rule, or the op is mapped by a loop.
     scalar: the formula of one element in the neutral dialect, over the names a, b, c, ...;
         set means elementwise, and that it may be fused.
     promote: which inputs (a slice of them) are brought to one dtype first.
@@ -124,7 +124,7 @@ def located(name: str, error: TinygraphError) -> TinygraphError:
     text = str(error)
     if "\n  at " in text:
         return error
-    if not text.startswith(name):
+    if not text.startswith(f"{name}:"):
         text = f"{name}: {text}"
     where = (STATE.origin or caller()).where()
     return type(error)(f"{text}\n  at {where}")
