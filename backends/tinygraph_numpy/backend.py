@@ -58,8 +58,15 @@ def _runner(kernel: Kernel, params: Mapping[str, Any]) -> tuple[Callable[..., An
     """A function for one instruction, and whether it takes `out=` itself."""
     if len(kernel.steps) == 1 and len(kernel.outputs) == 1:
         op = kernel.steps[0].op
-        return partial(op.eval, np, **params), op.into
+        run = partial(op.eval, np, **params)
+        return (partial(_only, run), False) if op.kind == "control" else (run, op.into)
     return partial(run_kernel, kernel, params), False
+
+
+def _only(run: Callable[..., tuple[Any, ...]], *arrays: Any) -> Any:
+    """The result of a scan, cond, ... that has one: these return a tuple in any case."""
+    (result,) = run(*arrays)
+    return result
 
 
 class NumpyExecutable:

@@ -55,7 +55,7 @@ def arguments() -> argparse.Namespace:
     )  # fmt: skip
     names = (*PARTS, *WORKLOADS)
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks.json"))
-    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="leave out the rest")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="not the rest")
     parser.add_argument("--repeats", type=int, help="how often to measure, at most")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with other frameworks")
     parser.add_argument("--peers-script", type=Path, metavar="SCRIPT", help="their workloads")

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from timing import median_us, repeats_from_command_line, report
 
 import tinygraph as tg
-from timing import median_us, repeats_from_command_line, report
 from tinygraph import nn, optim
 from tinygraph.compiler.compile import TAPES
 from tinygraph.nn import functional as F
@@ -64,9 +64,7 @@ def eager() -> Step:
     return run
 
 
-def _train(
-    model: nn.Module, optimizer: optim.Optimizer, x: tg.Tensor, y: tg.Tensor
-) -> tg.Tensor:
+def _train(model: nn.Module, optimizer: optim.Optimizer, x: tg.Tensor, y: tg.Tensor) -> tg.Tensor:
     loss = F.mse_loss(model(x), y)
     loss.backward()
     optimizer.step()

@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import models
 from bench_workloads import letters_loss
+from timing import repeats_from_command_line, report
 
 import tinygraph as tg
-from timing import repeats_from_command_line, report
 from tinygraph import nn, optim
 from tinygraph.compiler.compile import TAPES
 from tinygraph.nn import functional as F

@@ -8,8 +8,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import tinygraph as tg
 from timing import best, repeats_from_command_line, report
+
+import tinygraph as tg
 from tinygraph.autodiff.reverse import gradients
 from tinygraph.compiler.compile import TAPES
 from tinygraph.ops.elementwise import add

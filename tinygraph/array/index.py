@@ -215,23 +215,22 @@ def _number(value: Size, size: Size, axis: int) -> Node:
 def _bounds(item: slice, size: Size) -> tuple[Size, Size, int]:
     """A slice as (start, count, step). Bounds beyond the end are cut off where the size is known;
     a size that is open is taken to reach as far as they ask, which is checked when it runs."""
-    if is_known(size) and not any(isinstance(part, Dim) for part in (item.start, item.stop)):
-        start, stop, step = item.indices(int(size))  # type: ignore[arg-type]
-        count = len(range(start, stop, step))
-        return (start if count else 0), count, step
+    if not isinstance(size, Dim) and is_known(item.start, item.stop):
+        within = range(*item.indices(size))
+        return (within.start if within else 0), len(within), within.step
     step = 1 if item.step is None else int(item.step)
     if step == 0:
-        raise ValueError("the step of a slice is not 0")
+        raise ValueError("slice step cannot be zero")
     start = _end(item.start, size, 0 if step > 0 else size - 1)
     stop = _end(item.stop, size, size if step > 0 else -1)
     return start, slice_size(start, stop, step), step
 
 
-def _end(bound: Any, size: Size, default: Size) -> Size:
+def _end(bound: Size | None, size: Size, default: Size) -> Size:
     """An end of a slice, counted from the start."""
     if bound is None:
         return default
-    return size + bound if isinstance(bound, int) and bound < 0 else bound  # type: ignore[no-any-return]
+    return size + bound if isinstance(bound, int) and bound < 0 else bound
 
 
 def index_error(text: str) -> IndexError:

@@ -20,8 +20,8 @@ COLOURS = {
     "view": "#ffffff",
     "elementwise": "#fff2cc",
     "reduce": "#fce5cd",
-    "contract": "#d9d2e9",
-    "conv": "#d9d2e9",
+    "contract": "#d6d6f5",
+    "conv": "#e3cdea",
     "control": "#f4cccc",
 }
 OTHER_COLOUR = "#ead1dc"

@@ -26,15 +26,19 @@ def narrow(graph: Graph) -> Graph:
     goes with it, for a graph holds only what its outputs need.
     """
     uses, _ = _analyse(graph)
+    if not uses:
+        return graph
+    places = {key: {old: new for new, old in enumerate(use.results)} for key, use in uses.items()}
 
     def step(node: Node, inputs: tuple[Node, ...]) -> Node:
         use = uses.get(id(node))
         if use is not None and len(use.results) + len(use.inputs) < _size(node):
             return _narrowed(node, inputs, use)
-        if node.op is ITEM and id(node.inputs[0]) in uses:
-            results = uses[id(node.inputs[0])].results
-            if node.params["index"] in results:  # else only dropped nodes read it
-                return node.replace(inputs, {"index": results.index(node.params["index"])})
+        if node.op is ITEM and id(node.inputs[0]) in places:
+            index = node.params["index"]
+            place = places[id(node.inputs[0])].get(index, index)  # a dropped result has no reader
+            if place != index:
+                return node.replace(inputs, {"index": place})
         return rebuild(node, inputs)
 
     return graph.rewrite(step)

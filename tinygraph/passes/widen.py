@@ -94,6 +94,9 @@ class _Union:
         self._known: dict[Key, Node] = {}
         self._numbers = {id(leaf): i for i, leaf in enumerate(self.inputs)}
         self.outputs = self._merged(body)
+        self.carries: int = node.params["carries"]
+        stacked = range(self.carries, len(self.outputs))
+        self._places = {id(self.outputs[i]): i for i in stacked}
 
     def _merged(self, body: Graph) -> list[Node]:
         """The outputs of `body`, built from nodes that are there wherever they are equal."""
@@ -111,21 +114,21 @@ class _Union:
 
     def join(self, node: Node) -> list[int] | None:
         """Add the results of the scan `node`; where they are, or None if its carries differ."""
-        carries = node.params["carries"]
         outputs = self._merged(node.params["body"])
-        if outputs[:carries] != self.outputs[:carries]:
+        if outputs[: self.carries] != self.outputs[: self.carries]:
             return None
         self.members.append(node)
-        return [*range(carries), *[self._index(y, carries) for y in outputs[carries:]]]
+        return [*range(self.carries), *map(self._place, outputs[self.carries :])]
 
-    def _index(self, output: Node, carries: int) -> int:
+    def _place(self, output: Node) -> int:
         """Where `output` stands among the stacked results, which it joins if it is not there."""
-        if output not in self.outputs[carries:]:
+        if id(output) not in self._places:
+            self._places[id(output)] = len(self.outputs)
             self.outputs.append(output)
-        return self.outputs.index(output, carries)
+        return self._places[id(output)]
 
     def build(self, inputs: Sequence[Node]) -> Node:
-        first = self.members[0]
+        first = min(self.members, key=lambda node: node.origin.backward)  # the user's own, if any
         params = {**first.params, "body": Graph(self.inputs, self.outputs)}
         avals = scan.infer(*inputs, **params)
         grad = any(node.grad for node in self.members)

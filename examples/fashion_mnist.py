@@ -1,0 +1,106 @@
+"""LeNet-5 on Fashion-MNIST: 70,000 pictures of clothes in ten classes.
+
+    TINYGRAPH_DATA=FOLDER python examples/fashion_mnist.py
+    python examples/fashion_mnist.py --data FOLDER --epochs 5
+
+FOLDER holds a folder `fashion_mnist` with the four files of the data set. Trains in graph mode,
+prints loss, test accuracy and seconds for each epoch, and writes the weights and the learning
+curve to OUT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.progress import Progress
+
+import tinygraph as tg
+from tinygraph import data, io, nn, optim, viz
+
+
+def lenet5() -> nn.Module:
+    """LeNet-5 (LeCun et al. 1998), with ReLU and max pooling as is usual today."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    )  # fmt: skip
+
+
+def define(model: nn.Module, lr: float) -> tuple[tg.Function, tg.Function]:
+    """Two compiled functions: one training step, and the prediction of classes."""
+    x = tg.placeholder((None, 1, 28, 28), name="x")
+    t = tg.placeholder((None,), "int64", name="t")
+    scores = model(x)
+    loss = nn.functional.cross_entropy(scores, t)
+    optimizer = optim.Adam(model.parameters(), lr=lr)
+    step = tg.function([x, t], loss, updates=optimizer.minimize(loss), name="step")
+    return step, tg.function([x], tg.argmax(scores, axis=-1), name="predict")
+
+
+def accuracy(predict: tg.Function, test: data.DataLoader) -> float:
+    """The share of the test pictures whose class is predicted right."""
+    right = sum(np.sum(predict(images).numpy() == labels) for images, labels in test)
+    return float(right) / len(test.dataset)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder (default: TINYGRAPH_DATA)")
+    parser.add_argument("--backend", help="what computes (default: TINYGRAPH_BACKEND)")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=2e-3, help="step size of Adam")
+    parser.add_argument("--limit", type=int, help="train on so many pictures only")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Train, and save the weights and the curve; returns the exit status."""
+    options = arguments()
+    if options.backend:
+        tg.set_backend(options.backend)
+    try:
+        train, test = data.fashion_mnist(options.data)
+    except FileNotFoundError as missing:
+        print(f"error: {missing}", file=sys.stderr)
+        return 2
+    if options.limit:
+        train = data.Subset(train, range(min(options.limit, len(train))))
+    batches = data.DataLoader(train, options.batch_size, shuffle=True, seed=options.seed)
+    tg.manual_seed(options.seed)
+    model = lenet5()
+    step, predict = define(model, options.lr)
+
+    losses, accuracies = [], []
+    with Progress() as progress:
+        for epoch in range(1, options.epochs + 1):
+            start = time.perf_counter()
+            total = 0.0
+            for images, labels in progress.track(batches, description=f"epoch {epoch}"):
+                total += float(step(images, labels)) * len(labels)
+            losses.append(total / len(train))
+            accuracies.append(accuracy(predict, data.DataLoader(test, 500)))
+            progress.console.print(
+                f"epoch {epoch}  loss {losses[-1]:.4f}  accuracy {accuracies[-1]:.2%}  "
+                f"{time.perf_counter() - start:.1f} s", highlight=False,
+            )  # fmt: skip
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    weights, curve = options.out / "lenet5.safetensors", options.out / "fashion_mnist_curve.png"
+    io.save(model.state_dict(), weights)
+    viz.plot_curves({"training loss": losses, "test accuracy": accuracies}, curve)
+    print(f"test accuracy {accuracies[-1]:.2%}; weights: {weights}; picture: {curve}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
