@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 import tinygraph as tg
 from tinygraph import nn
 from tinygraph.nn import functional as F
@@ -71,40 +69,18 @@ class ResNet20(nn.Module):
         return self.head(tg.mean(self.blocks(self.stem(x)), axis=(2, 3)))
 
 
-class LSTM(nn.Module):
-    """One recurrent layer; x of shape (batch, time, features) gives (batch, time, hidden)."""
-
-    def __init__(self, features: int, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.from_input = nn.Linear(features, 4 * hidden)
-        self.from_state = nn.Linear(hidden, 4 * hidden)
-
-    def forward(self, x: Tensor) -> Tensor:
-        def cell(carry: tuple[Tensor, Tensor], x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
-            h, c = carry
-            i, f, g, o = tg.split(x + self.from_state(h), self.hidden, axis=-1)
-            c = F.sigmoid(f) * c + F.sigmoid(i) * tg.tanh(g)
-            h = F.sigmoid(o) * tg.tanh(c)
-            return (h, c), h
-
-        start = tg.zeros((x.shape[0], self.hidden))
-        by_time = tg.permute_dims(self.from_input(x), (1, 0, 2))
-        _, states = tg.scan(cell, (start, start), by_time)
-        return tg.permute_dims(states, (1, 0, 2))
-
-
 class CharLSTM(nn.Module):
     """The next letter from the letters so far: embedding 64, hidden 256."""
 
     def __init__(self) -> None:
         super().__init__()
         self.embedding = nn.Embedding(LETTERS, 64)
-        self.lstm = LSTM(64, 256)
+        self.lstm = nn.LSTM(64, 256, batch_first=True)
         self.head = nn.Linear(256, LETTERS)
 
     def forward(self, letters: Tensor) -> Tensor:
-        return self.head(self.lstm(self.embedding(letters)))
+        states, _ = self.lstm(self.embedding(letters))
+        return self.head(states)
 
 
 class Layer(nn.Module):
@@ -128,10 +104,8 @@ class Layer(nn.Module):
             tg.permute_dims(part.reshape((batch, time, self.heads, size)), (0, 2, 1, 3))
             for part in tg.split(self.qkv(x), width, axis=-1)
         )
-        past = tg.tensor(np.tril(np.ones((time, time), bool)))
-        scores = q @ tg.permute_dims(k, (0, 1, 3, 2)) * size**-0.5
-        weights = tg.softmax(tg.where(past, scores, -np.inf))
-        return tg.permute_dims(weights @ v, (0, 2, 1, 3)).reshape((batch, time, width))
+        found = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return tg.permute_dims(found, (0, 2, 1, 3)).reshape((batch, time, width))
 
 
 class GPT(nn.Module):

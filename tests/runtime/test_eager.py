@@ -15,11 +15,10 @@ def test_each_operation_runs_at_once():
 
 
 def test_the_variable_sets_the_mode():
-    config.set("MODE", "eager")
-    tg.runtime.eager.follow_config()
-    assert tg.exp(tg.tensor([0.0])).node.buffer is not None
-    with tg.lazy():
-        assert tg.exp(tg.tensor([0.0])).node.buffer is None
+    with config.override("MODE", "eager"):
+        assert tg.exp(tg.tensor([0.0])).node.buffer is not None
+        with tg.lazy():
+            assert tg.exp(tg.tensor([0.0])).node.buffer is None
 
 
 def test_a_mistake_fails_at_its_own_line():
@@ -50,7 +49,7 @@ def test_values_that_no_gradient_needs_are_not_kept():
 
 
 def message_of(function, mode):
-    with (tg.eager if mode == "eager" else tg.lazy)():
+    with config.override("CHECK", "nan"), (tg.eager if mode == "eager" else tg.lazy)():
         with pytest.raises(tg.errors.NonFiniteError) as caught:
             function()
         return str(caught.value)
@@ -58,8 +57,6 @@ def message_of(function, mode):
 
 @pytest.mark.parametrize("mode", ["lazy", "eager"])
 def test_nan_is_found_where_it_arises_forward(mode):
-    config.set("CHECK", "nan")
-
     def forward():
         x = tg.tensor([1.0, -1.0])
         y = tg.log(x)  # here
@@ -72,8 +69,6 @@ def test_nan_is_found_where_it_arises_forward(mode):
 
 @pytest.mark.parametrize("mode", ["lazy", "eager"])
 def test_nan_is_found_where_it_arises_backward(mode):
-    config.set("CHECK", "nan")
-
     def backward():
         x = tg.tensor([0.0, 1.0], requires_grad=True)
         y = tg.sqrt(x)  # here: the slope at 0 is infinite

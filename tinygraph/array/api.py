@@ -59,3 +59,18 @@ def _respelled(name: str, given: Mapping[str, Any], known: Mapping[str, str]) ->
             raise TypeError(f"{name}: `{ours}` is given twice, once as `{keyword}`")
         result[ours] = value
     return result
+
+
+def with_signature(
+    function: Any, signature: inspect.Signature, leave_out: tuple[str, ...] = (), **keywords: Any
+) -> None:
+    """Let `help` show `function`, a wrapper, with `signature`, but for the parameters that it fills
+    in itself and those that it adds (`keywords`, with their defaults)."""
+    kept = [part for name, part in signature.parameters.items() if name not in leave_out]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+        for name, default in keywords.items()
+    ]
+    function.__signature__ = signature.replace(
+        parameters=[*kept, *added], return_annotation="Tensor"
+    )

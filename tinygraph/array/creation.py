@@ -7,6 +7,7 @@ which can only name the backend in force.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.array.api import api
+from tinygraph.array.api import api, with_signature
 from tinygraph.array.convert import TensorLike, as_node
 from tinygraph.array.sizes import as_shape, as_size
 from tinygraph.dtypes import (
@@ -53,6 +54,7 @@ def creator(function: Callable[..., Node]) -> Callable[..., Tensor]:
         result = Tensor(function(*args, **kwargs))
         return result.requires_grad_() if requires_grad else result
 
+    with_signature(create, inspect.signature(function), requires_grad=False, device=None)
     public: Callable[..., Tensor] = api(create)
     return public
 

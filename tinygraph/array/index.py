@@ -69,9 +69,11 @@ def select(shape: Shape, index: Any) -> Selection:
     slices: list[tuple[Size, Size, int]] = []
     axes: list[int] = []
     indices: list[Node] = []
-    sizes: list[Size | None] = []  # of the result; None where S comes
+    sizes: list[Size] = []  # of the result, without S
     for item in items:
         axis = len(slices)
+        if item is Ellipsis:
+            continue
         if item is None:
             sizes.append(1)
         elif isinstance(item, slice):
@@ -81,28 +83,29 @@ def select(shape: Shape, index: Any) -> Selection:
             slices.append((0, shape[axis], 1))
             axes.append(axis)
             indices.append(item if isinstance(item, Node) else _number(item, shape[axis], axis))
-            sizes.append(None)
         else:
             slices.append((_position(item, shape[axis], axis), 1, 1))
     places = broadcast_shapes((), *[node.shape for node in indices])
-    first = _place_of_arrays(items) if arrays else 0
-    around = [size for size in sizes if size is not None]
-    result = (*around[:first], *places, *around[first:])
-    before = first - sum(1 for item in items[:first] if item is None)
+    ahead = _ahead_of_arrays(items) if arrays else []
+    before = sum(1 for item in ahead if item is not None)
+    result = (*sizes[: len(ahead)], *places, *sizes[len(ahead) :])
     return Selection(tuple(slices), tuple(axes), tuple(indices), places, before, result)
 
 
-def _place_of_arrays(items: Sequence[Item]) -> int:
-    """Where in the result the dimensions of the index arrays stand: at their own place if they
-    stand side by side, else in front."""
-    found = [i for i, item in enumerate(items) if item is not None and not isinstance(item, slice)]
-    together = found == list(range(found[0], found[-1] + 1))
-    return found[0] if together else 0
+def _ahead_of_arrays(items: Sequence[Item]) -> list[Item]:
+    """The slices and Nones whose dimensions stand ahead of those of the index arrays in the
+    result: those that do in the index, if the arrays stand side by side, else none."""
+    picking = [not (item is None or item is Ellipsis or isinstance(item, slice)) for item in items]
+    first = picking.index(True)
+    count = sum(picking)
+    together = all(picking[first : first + count])
+    return [item for item in items[:first] if item is not Ellipsis] if together else []
 
 
 def _expanded(shape: Shape, index: Any) -> list[Item]:
     """The index with one item for each dimension (and for each None): sizes, slices and nodes;
-    a mask is replaced by the places where it holds, "..." by whole slices."""
+    a mask is replaced by the places where it holds, "..." by whole slices. Where it stands for
+    none it remains, because it parts the index arrays beside it."""
     given = list(index) if isinstance(index, tuple) else [index]
     if sum(1 for item in given if item is Ellipsis) > 1:
         raise index_error("an index has at most one '...'")
@@ -118,7 +121,7 @@ def _expanded(shape: Shape, index: Any) -> list[Item]:
     for item in items:
         count = len(shape) - used if item is Ellipsis else _dimensions(item)
         if item is Ellipsis:
-            result += [slice(None)] * count
+            result += [slice(None)] * count or [Ellipsis]
         elif isinstance(item, np.ndarray) and is_bool(item.dtype):
             result += _places_of(item, shape[axis : axis + count], axis)
         elif isinstance(item, np.ndarray):

@@ -346,18 +346,19 @@ def roll(
     if axis is None:
         line = reshape_node(node, shape=(product(node.shape),))
         for places in shift if isinstance(shift, (tuple, list)) else (shift,):
-            line = _rolled(line, places, 0)
+            line = rolled(line, places, 0)
         return Tensor(reshape_node(line, shape=node.shape))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
     if len(shifts) != len(axes):
         raise ShapeError(f"{len(shifts)} shifts for {len(axes)} dimensions")
     for places, along in zip(shifts, axes, strict=True):
-        node = _rolled(node, places, normalize_axis(along, node.ndim))
+        node = rolled(node, places, normalize_axis(along, node.ndim))
     return Tensor(node)
 
 
-def _rolled(x: Node, shift: Any, axis: int) -> Node:
+def rolled(x: Node, shift: Any, axis: int) -> Node:
+    """x with its elements moved on by `shift` places along `axis`."""
     size = x.shape[axis]
     if size == 0:
         return x

@@ -77,7 +77,7 @@ def explain(key: Key, known: list[Key]) -> str:
             if row != other:
                 return _difference(index, row, other)
         return f"the graph has {len(rows) - 2} operations, the nearest known {len(others) - 2}"
-    return f"the same graph is known under other settings: {key[1:]} against {nearest[1:]}"
+    return "the same graph is known, but from other lines of code or under other settings"
 
 
 def _likeness(key: Key, other: Key) -> tuple[bool, int]:

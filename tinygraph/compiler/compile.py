@@ -60,15 +60,25 @@ def kernel_count() -> int:
 
 
 def compiled(
-    graph: Graph, backend: Any, names: Sequence[str], updates: Mapping[int, int] | None = None
+    graph: Graph,
+    backend: Any,
+    names: Sequence[str] = (),
+    updates: Mapping[int, int] | None = None,
 ) -> Compiled:
-    """The executable of `graph`, from the cache if an equal graph has been compiled.
+    """The executable of `graph`, from the cache if an equal one from the same lines is there.
 
-    names: what each input is, for the printed tape. updates: output number -> the number of the
+    names: what each input is, for the printed tape; by default where it was made. updates: output number -> the number of the
     input whose next value it is.
     """
     updates = dict(updates or {})
-    settings = (backend.name, config.get("SKIP"), config.get("CHECK"), tuple(updates.items()))
+    settings = (
+        graph.lines,
+        tuple(names),
+        backend.name,
+        config.get("SKIP"),
+        config.get("CHECK"),
+        tuple(updates.items()),
+    )
     before = TAPES.info().misses
     result = TAPES.get(
         (graph.key, *settings), lambda: compile_graph(graph, backend, names, updates)

@@ -83,6 +83,16 @@ class Graph:
         rows.append(tuple(number[id(node)] for node in self.outputs))
         return tuple(rows)
 
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """Which places in the user's code the nodes come from. Graphs with equal keys and equal
+        lines can share a tape: whatever goes wrong in it is reported where it belongs."""
+        found: list[int] = []
+        for node in self.nodes:
+            found.append(id(node.origin.code))
+            found.append(node.origin.offset)
+        return tuple(found)
+
     def __hash__(self) -> int:
         return hash(self.key)
 

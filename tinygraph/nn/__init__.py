@@ -1,0 +1,10 @@
+"""Neural networks: modules, layers, losses. Names, arguments and layouts are PyTorch's."""
+
+from tinygraph.nn import clip as utils
+from tinygraph.nn import functional
+from tinygraph.nn.layers import *  # noqa: F403 - the layers, as `layers.__all__` lists them
+from tinygraph.nn.layers import __all__ as _layers
+from tinygraph.nn.module import Module
+from tinygraph.nn.parameter import Parameter
+
+__all__ = ["Module", "Parameter", "functional", "utils", *_layers]

@@ -264,7 +264,9 @@ class Module:
         return {name: tensor.numpy() for name, tensor in entries.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
-        """Take over the values of `state_dict`: names with arrays or Tensors, cast to the dtypes here.
+        """Take over the values of `state_dict`: names with arrays or Tensors.
+
+        They are cast to the dtypes here.
 
         strict: whether each name must stand on both sides. Raises StateError, which lists all
         that does not fit; then nothing has been loaded.

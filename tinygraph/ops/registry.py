@@ -18,7 +18,8 @@ from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.graph.origin import caller
 
 Rule = Callable[..., Any]
-Samples = Callable[[np.random.Generator], "Sequence[Sample | Bad]"]
+# in quotes, because to look at np.random is to import it
+Samples = Callable[["np.random.Generator"], "Sequence[Sample | Bad]"]
 
 
 @dataclass(frozen=True, slots=True)

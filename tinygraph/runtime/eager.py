@@ -6,14 +6,15 @@ For debugging: every value is there to look at, and a mistake fails where it sta
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import numpy as np
 
 from tinygraph import config
 from tinygraph.errors import NonFiniteError
+from tinygraph.graph.dim import is_known
 from tinygraph.graph.node import STATE, Node, State
-from tinygraph.ops.registry import ITEM
+from tinygraph.ops.registry import CONST, ITEM
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime.interpret import evaluate
 from tinygraph.runtime.lazy import keep
@@ -22,8 +23,8 @@ Evaluator = Callable[[Node], None]
 
 
 def run_now(node: Node) -> None:
-    """Compute `node`, unless it depends on a placeholder that is not fed."""
-    if node.op.leaf:
+    """Compute `node`, unless it depends on a placeholder that is not fed, or on its size."""
+    if node.op.leaf or not _has_known_size(node):
         return
     arrays = []
     for child in node.inputs:
@@ -38,6 +39,12 @@ def run_now(node: Node) -> None:
     keep(node, result)
 
 
+def _has_known_size(node: Node) -> bool:
+    if node.op is CONST:
+        return is_known(node.params["value"])
+    return all(is_known(*aval.shape) for aval in node.avals)
+
+
 def _check_finite(node: Node, result: object) -> None:
     for array in result if isinstance(result, tuple) else (result,):
         values = np.asarray(array)
@@ -49,24 +56,18 @@ def _check_finite(node: Node, result: object) -> None:
             )
 
 
-def _decide(node: Node) -> None:
-    """The first node of a thread: read which mode is in force."""
-    STATE.evaluate = run_now if config.get("MODE") == "eager" else None
-    if STATE.evaluate is not None:
-        STATE.evaluate(node)
+def _follow_config(node: Node) -> None:
+    """What new nodes meet outside of `eager()` and `lazy()`: the mode that is configured."""
+    if config.get("MODE") == "eager":
+        run_now(node)
 
 
-def follow_config() -> None:
-    """Let the running thread read `TINYGRAPH_MODE` again at its next operation."""
-    STATE.evaluate = _decide
-
-
-State.evaluate = staticmethod(_decide)
+State.evaluate = staticmethod(_follow_config)
 
 
 def is_eager() -> bool:
     """Whether operations run at once in this thread."""
-    if STATE.evaluate is _decide:
+    if STATE.evaluate is _follow_config:
         return bool(config.get("MODE") == "eager")
     return STATE.evaluate is run_now
 
@@ -80,7 +81,7 @@ def _mode(evaluator: Evaluator | None) -> Iterator[None]:
         STATE.evaluate = before
 
 
-def eager() -> object:
+def eager() -> AbstractContextManager[None]:
     """Run each operation at once within a `with` block.
 
     >>> import tinygraph as tg
@@ -92,6 +93,6 @@ def eager() -> object:
     return _mode(run_now)
 
 
-def lazy() -> object:
+def lazy() -> AbstractContextManager[None]:
     """Record operations, and run them when a value is needed, within a `with` block."""
     return _mode(None)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygraph.compiler.compile import compiled, name_of
+from tinygraph.compiler.compile import compiled
 from tinygraph.errors import TraceError, UnfedError
 from tinygraph.graph.graph import Graph, topological
 from tinygraph.graph.node import STATE, Node
@@ -115,7 +115,7 @@ def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:
 def _run(outputs: list[Node], inputs: list[Node]) -> None:
     backend = backends.current()
     graph = Graph(inputs, outputs)
-    run = compiled(graph, backend, [name_of(node) for node in inputs])
+    run = compiled(graph, backend)
     results = run([buffer_of(node, backend) for node in inputs])
     for node, buffer in zip(outputs, results, strict=True):
         keep(node, buffer)

@@ -17,6 +17,7 @@ from tinygraph.graph.node import Node, Shape
 from tinygraph.graph.show import is_leaf, listed, name_of, role
 
 HIDDEN = ("view", "constant", "state")  # the roles that are left out
+TIMES = "\u00d7"
 LONGEST_LINE = 22  # characters
 MOST_NAMES = 6  # operations that a block names; of more it gives the number
 
@@ -50,12 +51,12 @@ class Block:
         if len(self.nodes) > MOST_NAMES:
             return f"{len(self.nodes)} elementwise"
         counts = [(name, len(list(run))) for name, run in groupby(n.op.name for n in self.nodes)]
-        names = ", ".join(name if count == 1 else f"{count} {name}" for name, count in counts)
+        names = ", ".join(n if count == 1 else f"{n} {TIMES}{count}" for n, count in counts)
         return "\n".join(wrap(names, LONGEST_LINE))
 
 
 def _show_shape(shape: Shape) -> str:
-    return " × ".join(map(str, shape)) if shape else "scalar"  # noqa: RUF001
+    return f" {TIMES} ".join(map(str, shape)) if shape else "scalar"
 
 
 def blocks(graph: Graph, hidden: Collection[str] = HIDDEN, merge: bool = True) -> list[Block]:
@@ -85,9 +86,7 @@ def blocks(graph: Graph, hidden: Collection[str] = HIDDEN, merge: bool = True) -
     return _in_order(_beside_each_use(found))
 
 
-def _visible(
-    nodes: list[Node], given: set[int], hidden: Collection[str]
-) -> dict[int, Node | None]:
+def _visible(nodes: list[Node], given: set[int], hidden: Collection[str]) -> dict[int, Node | None]:
     """For each node the one that is shown in its place: itself, what a view looks at, or none."""
     seen_as: dict[int, Node | None] = {}
     for node in nodes:

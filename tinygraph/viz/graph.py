@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SMALL = 40  # boxes up to which each operation has its own
 FONT = 8.0  # points
 LINE = 0.15  # inches from one line of a label to the next
 PADDING = (0.12, 0.07)  # inches between a label and the border of its box
 GAP = (0.22, 0.32)  # inches between boxes, and between rows
 MARGIN = 0.3
-LEGEND = 0.45  # inches below the graph
+LEGEND = (0.75, 0.3)  # inches: the width of an entry, and the height below the graph
 GRADIENT = "#c0392b"  # the border of what belongs to the gradient
 ROUND = ("input", "parameter", "state", "data", "constant")
 
@@ -33,45 +35,49 @@ def draw_graph(
     path: str | PathLike[str] | None = None,
     *,
     hidden: Sequence[str] = HIDDEN,
-    merge: bool = True,
+    merge: bool | None = None,
     max_blocks: int = 500,
 ) -> Figure:
     """Draw a Graph, or what lies behind a Tensor, a Node, or a list of these.
 
     path: a file to write, such as graph.png, .svg or .pdf. hidden: which roles are left out
     ("view", "constant", "state"); () shows everything. merge: draw a chain of elementwise
-    operations as one box. Returns the matplotlib figure.
+    operations as one box; None does so in a large graph. Returns the matplotlib figure.
 
     Inputs and parameters are round, outputs have a heavy border, gradients a red one.
     Raises GraphError if more than `max_blocks` boxes would have to be drawn, ImportError if
     matplotlib is missing.
     """
     graph = as_graph(value)
-    found = blocks(graph, hidden, merge)
+    found = blocks(graph, hidden, merge=bool(merge))
+    if merge is None and len(found) > SMALL:
+        found = blocks(graph, hidden, merge=True)
     if len(found) > max_blocks:
         raise GraphError(
             f"the picture would have {len(found)} boxes, more than max_blocks={max_blocks}; draw "
             "a smaller part, or write graph.to_dot() to a file for Graphviz"
         )
     layout = _arrange(found)
-    width = max(layout.width, 3.0) + 2 * MARGIN
-    height = layout.height + 2 * MARGIN + LEGEND
-    figure = new_figure(width, height)
-    axes = _canvas(figure, width, height)
-    shift = (width - 2 * MARGIN - layout.width) / 2
-    axes.set_xlim(-MARGIN - shift, width - MARGIN - shift)
-    axes.set_ylim(layout.height + MARGIN + LEGEND, -MARGIN)
+    legend = {block.role: colour(block.role) for block in found}
+    figure, axes = _canvas(layout, LEGEND[0] * (len(legend) + 1))
     _draw_edges(axes, found, layout)
     for block, centre in zip(found, layout.centres, strict=True):
         _draw_box(axes, block, centre)
-    _draw_legend(axes, found)
+    _draw_legend(axes, legend, any(block.part == BACKWARD for block in found))
     return finish(figure, path)
 
 
-def _canvas(figure: Figure, width: float, height: float) -> Axes:
+def _canvas(layout: Layout, least: float) -> tuple[Figure, Axes]:
+    """A figure, at least so wide, in which one unit is one inch; y grows downwards."""
+    inner = max(layout.width, least)
+    width, height = inner + 2 * MARGIN, layout.height + 2 * MARGIN + LEGEND[1]
+    figure = new_figure(width, height)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
-    return axes
+    left = -MARGIN - (inner - layout.width) / 2
+    axes.set_xlim(left, left + width)
+    axes.set_ylim(height - MARGIN, -MARGIN)
+    return figure, axes
 
 
 # ------------------------------------------------------------------------------ arrangement
@@ -108,7 +114,7 @@ def _can_turn(pairs: Sequence[tuple[Block, Block]]) -> bool:
 
 def _weight(block: Block) -> float:
     """What leads through a network stands straight; parameters make room for it."""
-    return 0.02 if block.role in ROUND and block.role != "input" else 1.0
+    return 0.001 if block.role in ROUND and block.role != "input" else 1.0
 
 
 def _size(block: Block) -> tuple[float, float]:
@@ -117,6 +123,7 @@ def _size(block: Block) -> tuple[float, float]:
     return widest + 2 * PADDING[0], len(lines) * LINE + 2 * PADDING[1]
 
 
+@cache
 def _text_width(line: str) -> float:
     """The width of a line in inches."""
     from matplotlib.textpath import TextPath
@@ -177,12 +184,14 @@ def _draw_edge(axes: Axes, way: Sequence[Point], shade: str) -> None:
     axes.add_patch(Polygon(corners, closed=True, color=shade, linewidth=0, zorder=2))
 
 
-def _draw_legend(axes: Axes, found: Sequence[Block]) -> None:
+def _draw_legend(axes: Axes, legend: Mapping[str, str], gradients: bool) -> None:
     from matplotlib.patches import Patch
 
-    roles = dict.fromkeys(block.role for block in found)
-    entries = [Patch(facecolor=colour(r), edgecolor=INK, linewidth=0.8, label=r) for r in roles]
-    if any(block.part == BACKWARD for block in found):
+    entries = [
+        Patch(facecolor=shade, edgecolor=INK, linewidth=0.8, label=name)
+        for name, shade in legend.items()
+    ]
+    if gradients:
         entries.append(Patch(facecolor="white", edgecolor=GRADIENT, label="gradient"))
     axes.legend(
         handles=entries, loc="lower center", ncols=len(entries), fontsize=FONT - 1, frameon=False,

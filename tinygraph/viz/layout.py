@@ -190,23 +190,33 @@ class _Grid:
     # ------------------------------------------------------------------------- coordinates
 
     def place(self) -> None:
-        """Give every box and point its x: as near to its neighbours as the order allows."""
-        for row in self.rows:
+        """Give every box and point its x, one lane after the other, each right of the last."""
+        edge = 0.0
+        for lane in sorted(set(self.lane)):
+            rows = [[v for v in row if self.lane[v] == lane] for row in self.rows]
+            self._place_lane(rows)
+            members = [v for row in rows for v in row]
+            left = min(self.x[v] - self.width[v] / 2 for v in members)
+            for v in members:
+                self.x[v] += edge - left
+            edge = max(self.x[v] + self.width[v] / 2 for v in members) + self.gap
+
+    def _place_lane(self, rows: Sequence[Sequence[int]]) -> None:
+        """As near to the neighbours in the lane as the order allows: those above, those below,
+        and at last both."""
+        for row in rows:
             self._settle(row, [0.0] * len(row))
-        for sweep in range(SWEEPS):
-            for neighbours, rows in (
-                (self.above, self.rows),
-                (self.below, self.rows[::-1]),
-            ):
-                for row in rows:
-                    self._settle(row, [self._pull(v, neighbours[v]) for v in row])
-            if sweep == SWEEPS - 2:  # last, listen to both sides
-                for row in self.rows:
-                    both = [self._pull(v, self.above[v] + self.below[v]) for v in row]
-                    self._settle(row, both)
+        for _ in range(SWEEPS):
+            for row in rows:
+                self._settle(row, [self._pull(v, self.above[v]) for v in row])
+            for row in reversed(rows):
+                self._settle(row, [self._pull(v, self.below[v]) for v in row])
+        for row in rows:
+            self._settle(row, [self._pull(v, self.above[v] + self.below[v]) for v in row])
 
     def _pull(self, v: int, neighbours: Sequence[int]) -> float:
-        return self._mean(self.x, neighbours, self.x[v])
+        near = [u for u in neighbours if self.lane[u] == self.lane[v]]
+        return self._mean(self.x, near, self.x[v])
 
     def _settle(self, row: Sequence[int], wanted: Sequence[float]) -> None:
         """The places nearest to `wanted` (least squares) that keep the order and the gaps."""
@@ -233,4 +243,3 @@ def increasing(values: Sequence[float], weights: Sequence[float]) -> list[float]
             pool = ((mean * heavy + pool[0] * pool[1]) / total, total, count + pool[2])
         pools.append(pool)
     return [mean for mean, _, count in pools for _ in range(count)]
-

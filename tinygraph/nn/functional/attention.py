@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 
+import ml_dtypes
+
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, to_tensor
 from tinygraph.array.elementwise import where
+from tinygraph.array.sizes import known
 from tinygraph.array.softmax import softmax
 from tinygraph.dtypes import int64, is_bool, is_float
 from tinygraph.errors import DTypeError, ShapeError
-from tinygraph.graph.dim import Size, is_known
+from tinygraph.graph.dim import is_known
 from tinygraph.nn.functional.dropout import dropout
 from tinygraph.ops.contract import matmul
 from tinygraph.ops.logic import greater_equal
@@ -50,17 +53,21 @@ def scaled_dot_product_attention(
     _check(q, k, v)
     if is_causal and attn_mask is not None:
         raise ValueError("expected attn_mask or is_causal, got both")
-    factor = 1.0 / math.sqrt(_features(q)) if scale is None else scale
+    factor = 1.0 / math.sqrt(known(q.shape[-1])) if scale is None else scale
     scores = Tensor(matmul((q * factor).node, swap_last(k.node)))
-    mask = _causal(*scores.shape[-2:]) if is_causal else attn_mask
-    weights = _masked_softmax(scores, None if mask is None else to_tensor(mask))
+    if is_causal:
+        weights = _causal_softmax(scores)
+    elif attn_mask is not None:
+        weights = _masked_softmax(scores, to_tensor(attn_mask))
+    else:
+        weights = softmax(scores, axis=-1)
     return Tensor(matmul(dropout(weights, dropout_p).node, v.node))
 
 
 def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
     for name, x in (("query", q), ("key", k), ("value", v)):
         if x.ndim < 2 or not is_float(x.dtype):
-            raise ShapeError(f"expected {name} of floats (..., length, features), got {x.node.aval}")
+            raise ShapeError(f"expected {name} of floats (..., length, size), got {x.node.aval}")
     features, lengths = (q.shape[-1], k.shape[-1]), (k.shape[-2], v.shape[-2])
     for (a, b), what in ((features, "features of query and key"), (lengths, "keys and values")):
         if a != b and is_known(a, b):
@@ -70,31 +77,19 @@ def _check(q: Tensor, k: Tensor, v: Tensor) -> None:
             )
 
 
-def _features(q: Tensor) -> int:
-    from tinygraph.array.sizes import known
-
-    return known(q.shape[-1], "the default scale")
-
-
-def _causal(queries: Size, keys: Size) -> Tensor:
-    """bool (queries, keys): whether a key does not come after the query."""
+def _causal_softmax(scores: Tensor) -> Tensor:
+    """softmax over the keys that do not come after the query; there is always one."""
+    queries, keys = scores.shape[-2:]
     row = reshape(iota(size=queries, dtype=int64), shape=(queries, 1))
-    return Tensor(greater_equal(row, iota(size=keys, dtype=int64)))
+    seen = Tensor(greater_equal(row, iota(size=keys, dtype=int64)))
+    return softmax(where(seen, scores, -math.inf), axis=-1)
 
 
-def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
-    if mask is None:
-        return softmax(scores, axis=-1)
+def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     if is_float(mask.dtype):
         return softmax(scores + mask, axis=-1)
     if not is_bool(mask.dtype):
         raise DTypeError(f"expected a mask of bool or floats, got {mask.dtype.name}")
     # the lowest finite number, not -inf: a row without keys must not become NaN
-    lowest = -float(_largest_finite(scores))
+    lowest = float(ml_dtypes.finfo(scores.dtype).min)
     return where(mask, softmax(where(mask, scores, lowest), axis=-1), 0.0)
-
-
-def _largest_finite(x: Tensor) -> float:
-    import ml_dtypes
-
-    return float(ml_dtypes.finfo(x.dtype).max)

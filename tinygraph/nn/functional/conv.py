@@ -40,7 +40,7 @@ def conv2d(
     dilation: Sizes = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution: out[n, o, i, j] = bias[o] + sum over c, k, l of x[n, c, i + k, j + l] w[o, c, k, l].
+    """Convolution: out[n, o, i, j] = bias[o] + sum_ckl x[n, c, i + k, j + l] w[o, c, k, l].
 
     The kernel is not flipped (it is a cross-correlation, as everywhere in deep learning).
 

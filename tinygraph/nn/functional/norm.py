@@ -38,7 +38,7 @@ def layer_norm(
     Source: Ba et al., "Layer Normalization" (2016).
 
     >>> import tinygraph as tg
-    >>> tg.nn.functional.layer_norm(tg.tensor([[1.0, 3.0], [5.0, 5.0]]), (2,), eps=0.0 + 1e-12)
+    >>> tg.nn.functional.layer_norm(tg.tensor([[1.0, 3.0], [5.0, 5.0]]), (2,), eps=1e-12)
     tensor([[-1.,  1.],
             [ 0.,  0.]])
     """
@@ -106,7 +106,7 @@ def batch_norm(
     """
     x = _floats(input)
     if x.ndim < 2:
-        raise ShapeError(f"expected an input (batch, channel, ...), got shape {show_shape(x.shape)}")
+        raise ShapeError(f"expected an input (batch, channel, ...), got {show_shape(x.shape)}")
     _check_channels(x, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     shape = (1, x.shape[1], *(1,) * (x.ndim - 2))
     if training:

@@ -201,7 +201,8 @@ def adaptive_avg_pool2d(input: TensorLike, output_size: Any) -> Tensor:
     integer or a pair; None keeps a size. 1 is the mean of the whole.
 
     >>> import tinygraph as tg
-    >>> tg.nn.functional.adaptive_avg_pool2d(tg.tensor([[[1.0, 2.0, 4.0], [3.0, 4.0, 6.0]]]), (1, 2))
+    >>> x = tg.tensor([[[1.0, 2.0, 4.0], [3.0, 4.0, 6.0]]])
+    >>> tg.nn.functional.adaptive_avg_pool2d(x, (1, 2))
     tensor([[[2.5, 4. ]]])
     """
     return _adaptive(2, input, output_size)
@@ -232,7 +233,7 @@ def _adaptive(dims: int, input: TensorLike, output_size: Any) -> Tensor:
 
 def _mean_parts(x: Node, axis: int, parts: int) -> Node:
     """Along `axis` the means of `parts` parts: a product with a matrix of shares."""
-    size = known(x.shape[axis], "adaptive average pooling")
+    size = known(x.shape[axis])
     if parts < 1:
         raise ShapeError(f"expected an output_size of at least 1, got {parts}")
     shares = np.zeros((parts, size), x.dtype)

@@ -1,0 +1,130 @@
+"""Modules made of modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, overload
+
+from tinygraph.nn.module import Module
+
+
+class _Numbered(Module):
+    """Modules by number, which count as names too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def _name_at(self, index: int) -> str:
+        names = list(self._modules)
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"{type(self).__name__}: index {index} is out of range for "
+                             f"{len(names)} modules")
+        return names[index]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(self._name_at(index), module)
+
+    def append(self, module: Module) -> Any:
+        """Add a module at the end; returns this one."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules: Iterable[Module]) -> Any:
+        """Add modules at the end; returns this one."""
+        for module in modules:
+            self.append(module)
+        return self
+
+    def _renumber(self, modules: Iterable[Module]) -> None:
+        self._modules.clear()
+        self.extend(modules)
+
+
+class Sequential(_Numbered):
+    """Modules one after the other: the result of each is the input of the next.
+
+    Takes modules, which are numbered, or one dictionary of names and modules. `net[0]` is the
+    first, `net[1:]` a Sequential of the others (the same modules, not copies).
+
+    >>> import tinygraph as tg
+    >>> from tinygraph import nn
+    >>> net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> net(tg.ones((5, 4))).shape
+    (5, 2)
+    >>> net[1]
+    ReLU()
+    """
+
+    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+        super().__init__()
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            for name, module in modules[0].items():
+                self.add_module(name, module)
+        else:
+            self.extend(modules)  # type: ignore[arg-type]
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return Sequential(dict(list(self._modules.items())[index]))
+        return self._modules[self._name_at(index)]
+
+    def __delitem__(self, index: int) -> None:
+        name = self._name_at(index)
+        rest = {key: module for key, module in self._modules.items() if key != name}
+        if all(key.isdigit() for key in rest):
+            self._renumber(list(rest.values()))
+        else:
+            del self._modules[name]
+
+    def forward(self, input: Any) -> Any:
+        for module in self:
+            input = module(input)
+        return input
+
+
+class ModuleList(_Numbered):
+    """A list of modules, whose parameters belong to the module it is assigned to.
+
+    >>> from tinygraph import nn
+    >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
+
+    def __init__(self, modules: Iterable[Module] = ()) -> None:
+        super().__init__()
+        self.extend(modules)
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> ModuleList: ...
+
+    def __getitem__(self, index: int | slice) -> Module:
+        if isinstance(index, slice):
+            return ModuleList(list(self)[index])
+        return self._modules[self._name_at(index)]
+
+    def __delitem__(self, index: int) -> None:
+        name = self._name_at(index)
+        self._renumber([m for key, m in list(self._modules.items()) if key != name])
+
+    def insert(self, index: int, module: Module) -> None:
+        """Put a module before the one at `index`."""
+        modules = list(self)
+        modules.insert(index, module)
+        self._renumber(modules)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError("a ModuleList is not called: call the modules in it")
