@@ -5,72 +5,80 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from prose import cell, first_sentence, markdown, plain
 
-PAGES = {
-    "tinygraph": "tg",
-    "tinygraph.nn": "tg.nn",
-    "tinygraph.nn.functional": "tg.nn.functional",
-    "tinygraph.optim": "tg.optim",
-    "tinygraph.init": "tg.init",
-    "tinygraph.data": "tg.data",
-    "tinygraph.io": "tg.io",
-    "tinygraph.viz": "tg.viz",
-    "tinygraph.testing": "tg.testing",
-}
-"""The modules that have a page, and how a user calls them."""
-
-WIDTH = 88
+WIDTH = 88  # columns up to which a call stands on one line
 
 
+@dataclass
 class Page:
-    """The page of a module's public names, grouped by the file that each stands in.
+    """A page on the public names of `module` that stand in the files `homes` (all, if empty).
 
-    undocumented: those that have no docstring. An attribute or a short method is documented,
-    too, where the docstring of its class says `name: what it is`.
+    also: classes that are not called by name, as "module:Class". undocumented: names without a docstring. An attribute or a short method counts as documented
+    where the docstring of its class says `name: what it is`.
     """
 
-    def __init__(self, module_name: str, prefix: str) -> None:
-        self.module = importlib.import_module(module_name)
-        self.prefix = prefix
-        self.undocumented: list[str] = []
+    file: str
+    title: str
+    module: str
+    prefix: str
+    homes: tuple[str, ...] = ()
+    intro: str = ""
+    also: tuple[str, ...] = ()
+    undocumented: list[str] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        """The public names that the page is about."""
+        module = importlib.import_module(self.module)
+        return [name for name in public_names(module) if self._is_here(name, module)]
+
+    def _is_here(self, name: str, module: ModuleType) -> bool:
+        home = home_of(name, getattr(module, name))
+        return not self.homes or any(home == h or home.startswith(h + ".") for h in self.homes)
 
     def text(self) -> str:
         """The page as Markdown."""
-        groups, values = _public(self.module)
-        title = self._doc(self.prefix, self.module)
-        parts = [f"# `{self.prefix}`\n\n{markdown(title)}\n"]
+        module = importlib.import_module(self.module)
+        intro = self.intro or markdown(self._doc(self.prefix, module))
+        parts = [f"# {self.title}\n\n{intro}\n"]
+        groups = self._groups(module)
+        values = groups.pop("", [])
         for home, names in groups.items():
-            heading = first_sentence(self._doc(home, importlib.import_module(home))).rstrip(".")
-            parts.append(f"## {plain(heading)}\n\n{self._index(names)}")
-            parts += [self._entry(name, getattr(self.module, name)) for name in names]
+            things = {name: getattr(module, name) for name in names}
+            if len(groups) > 1:
+                told = self._doc(home, importlib.import_module(home))
+                parts.append(f"## {plain(first_sentence(told).rstrip('.'))}\n")
+            parts.append(_index(things))
+            parts += [self._entry(name, thing) for name, thing in things.items()]
+        if self.also:
+            parts.append("## What is handed out\n")
+            parts += [self._also(*path.split(":")) for path in self.also]
         if values:
             parts.append("## Values\n\n| name | value |\n|---|---|")
-            parts += [self._value(name) for name in values]
+            parts += [f"| `{self.prefix}.{n}` | `{getattr(module, n)!r}` |" for n in values]
         return "\n".join(parts) + "\n"
+
+    def _groups(self, module: ModuleType) -> dict[str, list[str]]:
+        """The names by the file they stand in, files in the order of their import; "" has what
+        is neither function nor class."""
+        places = list(vars(module))
+        groups: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self.names(), key=lambda n: places.index(n) if n in places else -1):
+            groups[home_of(name, getattr(module, name))].append(name)
+        return {home: sorted(names) for home, names in groups.items()}
 
     def _doc(self, name: str, thing: Any) -> str:
         found = inspect.getdoc(thing)
         if not found:
             self.undocumented.append(name)
         return found or name
-
-    def _index(self, names: list[str]) -> str:
-        if len(names) < 3:
-            return ""
-        rows = ["| name | what it is |", "|---|---|"]
-        for name in names:
-            doc = inspect.getdoc(getattr(self.module, name)) or name
-            rows.append(f"| [`{name}`](#{name}) | {cell(first_sentence(doc))} |")
-        return "\n".join(rows) + "\n"
-
-    def _value(self, name: str) -> str:
-        return f"| `{self.prefix}.{name}` | `{getattr(self.module, name)!r}` |"
 
     def _entry(self, name: str, thing: Any) -> str:
         full = f"{self.prefix}.{name}"
@@ -80,44 +88,119 @@ class Page:
             parts += self._members(full, thing)
         return "\n\n".join(parts) + "\n"
 
+    def _also(self, module: str, name: str) -> str:
+        """An entry without a call, for a class that users get but do not make."""
+        cls = getattr(importlib.import_module(module), name)
+        parts = [f"### {name} {{ #{name} }}", markdown(self._doc(name, cls), _arguments(cls))]
+        return "\n\n".join([*parts, *self._members(name, cls)]) + "\n"
+
     def _members(self, full: str, cls: type) -> Iterator[str]:
         """The public methods and properties that a class itself defines."""
         told = inspect.getdoc(cls) or ""
+        same: dict[str, str] = {}
         for name, member in vars(cls).items():
             if name.startswith("_") or not _is_member(member):
                 continue
             if _is_inherited(cls, name) or re.search(rf"\b{name}: ", told):
                 continue  # described where it is first defined, or with the class
-            doc = self._doc(f"{full}.{name}", member)
             function = _function(member)
+            if name in _functions_by_doc().get(function.__doc__, ()):
+                same[name] = f"`{name}`"
+                continue
+            doc = self._doc(f"{full}.{name}", member)
             yield f"#### {plain(name)} {{ #{cls.__name__}.{name} }}"
             if not isinstance(member, property):
                 yield _code(_call(name, function))
             yield markdown(doc, _arguments(function))
+        if same:
+            yield "#### The functions of the same name { #methods }"
+            yield f"`x.name(...)` is `tg.name(x, ...)` for {', '.join(sorted(same.values()))}."
 
 
-def _public(module: ModuleType) -> tuple[dict[str, list[str]], list[str]]:
-    """The public functions and classes by the file they stand in; and the other values."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    values = []
-    for name in getattr(module, "__all__", None) or _listed(module):
-        thing = getattr(module, name)
-        if inspect.ismodule(thing):
-            continue
-        if inspect.isclass(thing) or inspect.isroutine(thing):
-            groups[thing.__module__].append(name)
-        else:
-            values.append(name)
-    return groups, values
+TENSORS = ("tinygraph.tensor",)
+RUNNING = ("tinygraph.function", "tinygraph.jit", "tinygraph.runtime")
+GRADIENTS = ("tinygraph.transforms", "tinygraph.control")
+ARRAYS = ("tinygraph.array",)
+RANDOM = ("tinygraph.random",)
+
+PAGES = (
+    Page("api-tensor", "Tensors", "tinygraph", "tg", TENSORS,
+         "The handle on a node of the graph, and what makes one."),
+    Page("api-arrays", "Functions on arrays", "tinygraph", "tg", (*ARRAYS, ""),
+         "Each takes Tensors, NumPy arrays and numbers, which broadcast. Names are those of the "
+         "Python Array API standard; PyTorch's keywords (`dim`, `keepdim`, `input`) are accepted."),
+    Page("api-random", "Random numbers", "tinygraph", "tg", RANDOM,
+         markdown(inspect.getdoc(importlib.import_module("tinygraph.random")) or "")),
+    Page("api-gradients", "Gradients and control flow", "tinygraph", "tg", GRADIENTS,
+         "Transformations of functions, and loops and choices that stay in the graph."),
+    Page("api-running", "Running", "tinygraph", "tg", RUNNING,
+         "Compiled functions, modes and backends; see [when does it run](../when-does-it-run.md).",
+         ("tinygraph.function:Function", "tinygraph.jit:Jitted", "tinygraph.compiler.tape:Tape",
+          "tinygraph.compiler.cache:Cache")),
+    Page("api-linalg", "`tg.linalg`", "tinygraph.linalg", "tg.linalg"),
+    Page("api-nn", "`tg.nn`", "tinygraph.nn", "tg.nn"),
+    Page("api-functional", "`tg.nn.functional`", "tinygraph.nn.functional", "tg.nn.functional"),
+    Page("api-optim", "`tg.optim`", "tinygraph.optim", "tg.optim"),
+    Page("api-init", "`tg.init`", "tinygraph.init", "tg.init"),
+    Page("api-data", "`tg.data`", "tinygraph.data", "tg.data"),
+    Page("api-io", "`tg.io`", "tinygraph.io", "tg.io"),
+    Page("api-viz", "`tg.viz`", "tinygraph.viz", "tg.viz"),
+    Page("api-debug", "`tg.debug`", "tinygraph.debug", "tg.debug"),
+    Page("api-testing", "`tg.testing`", "tinygraph.testing", "tg.testing"),
+    Page("api-config", "`tg.config`", "tinygraph.config", "tg.config"),
+    Page("api-graph", "`tinygraph.graph.analyse`", "tinygraph.graph.analyse", "analyse"),
+)  # fmt: skip
 
 
-def _listed(module: ModuleType) -> list[str]:
-    """What a module without `__all__` defines itself."""
-    return [
-        name
-        for name, thing in vars(module).items()
-        if not name.startswith("_") and getattr(thing, "__module__", None) == module.__name__
-    ]
+def homeless() -> list[str]:
+    """Public names of the package that no page is about."""
+    import tinygraph
+
+    told = {name for page in PAGES if page.module == "tinygraph" for name in page.names()}
+    return [f"tg.{name} (on no page)" for name in public_names(tinygraph) if name not in told]
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """What `__all__` lists, or else what the module itself defines; modules left out."""
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [n for n, thing in vars(module).items()
+                 if n[0] != "_" and getattr(thing, "__module__", None) == module.__name__]  # fmt: skip
+    return [n for n in names if n[:2] != "__" and not inspect.ismodule(getattr(module, n))]
+
+
+def home_of(name: str, thing: Any) -> str:
+    """The module in whose file a function or class stands; "" for other values."""
+    if not (inspect.isclass(thing) or inspect.isroutine(thing)):
+        return ""
+    home = sys.modules.get(thing.__module__)
+    if home is not None and (name in vars(home) or thing.__name__ in vars(home)):
+        return thing.__module__
+    for other in list(sys.modules.values()):  # made by a function of another file
+        own = getattr(other, "__name__", "").startswith("tinygraph.")
+        if own and not hasattr(other, "__path__") and vars(other).get(name) is thing:
+            return other.__name__
+    return str(thing.__module__)
+
+
+def _functions_by_doc() -> dict[str | None, list[str]]:
+    """The names of the functions of the package, by their docstrings."""
+    import tinygraph
+
+    found: dict[str | None, list[str]] = defaultdict(list)
+    for name in public_names(tinygraph):
+        found[getattr(tinygraph, name).__doc__].append(name)
+    found.pop(None, None)
+    return found
+
+
+def _index(things: dict[str, Any]) -> str:
+    if len(things) < 3:
+        return ""
+    rows = ["| name | what it is |", "|---|---|"]
+    for name, thing in things.items():
+        rows.append(f"| [`{name}`](#{name}) | {cell(first_sentence(inspect.getdoc(thing) or ''))} |")
+    return "\n".join(rows) + "\n"
 
 
 def _is_member(thing: Any) -> bool:
@@ -125,10 +208,10 @@ def _is_member(thing: Any) -> bool:
 
 
 def _is_inherited(cls: type, name: str) -> bool:
-    """Whether a base class has the member, with a docstring that holds here too."""
-    own = _function(vars(cls)[name]).__doc__
-    return not own and any(getattr(getattr(base, name, None), "__doc__", None)
-                           for base in cls.__mro__[1:])  # fmt: skip
+    """Whether the docstring of a member is that of a base class."""
+    if _function(vars(cls)[name]).__doc__:
+        return False
+    return any(getattr(getattr(base, name, None), "__doc__", None) for base in cls.__mro__[1:])
 
 
 def _function(member: Any) -> Any:
@@ -151,24 +234,20 @@ def _arguments(thing: Any) -> list[str]:
 
 def _call(name: str, thing: Any) -> str:
     """How it is called, on several lines where one is too short."""
-    signature = str(inspect.Signature(_parameters(thing)))
-    line = f"{name}{signature}"
+    line = f"{name}{inspect.Signature(_parameters(thing))}"
     if len(line) <= WIDTH:
         return line
-    inner = "".join(f"    {part},\n" for part in _parts(thing))
-    return f"{name}(\n{inner})"
+    return f"{name}(\n{''.join(f'    {part},{chr(10)}' for part in _parts(thing))})"
 
 
-def _parts(thing: Any) -> list[str]:
-    parts = []
-    star = False
+def _parts(thing: Any) -> Iterator[str]:
+    starred = False
     for parameter in _parameters(thing):
-        star = star or parameter.kind is parameter.VAR_POSITIONAL
-        if parameter.kind is parameter.KEYWORD_ONLY and not star:
-            parts.append("*")
-            star = True
-        parts.append(str(parameter))
-    return parts
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            starred = True
+            yield "*"
+        starred = starred or parameter.kind is parameter.VAR_POSITIONAL
+        yield str(parameter)
 
 
 def _code(text: str) -> str:

@@ -1,4 +1,5 @@
-"""Write the pages of docs/reference that are made from the code: run before `mkdocs build`.
+"""Write the pages and pictures of docs/reference, which are made from the code. Run it before
+`mkdocs build`.
 
 Ends with status 1, and the names, where a public name has no docstring.
 """
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import api
 import operations
+import pictures
 from prose import cell
 
 from tinygraph import config
@@ -44,18 +46,18 @@ def environment() -> str:
 
 def main() -> int:
     """Write every page; the status to end with."""
-    pages = {"ops.md": operations.page(), "environment.md": environment()}
-    undocumented = []
-    for module, prefix in api.PAGES.items():
-        page = api.Page(module, prefix)
-        pages[f"api-{prefix}.md"] = page.text()
+    pages = {"ops": operations.page(), "environment": environment()}
+    undocumented = api.homeless()
+    for page in api.PAGES:
+        pages[page.file] = page.text()
         undocumented += page.undocumented
     if undocumented:
-        print("public names without a docstring:", *undocumented, sep="\n  ", file=sys.stderr)
+        print("public names without documentation:", *undocumented, sep="\n  ", file=sys.stderr)
         return 1
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+        (FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
+    pictures.draw(FOLDER)
     return 0
 
 

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from tinygraph.compiler.tape import size_text
-from tinygraph.graph.analyse import as_graph, depth
+from tinygraph.graph.analyse import as_graph
 from tinygraph.viz import draw_graph, draw_memory
 
 PAGE = Path(__file__).parent / "how-it-works.md"
 BLOCK = re.compile(r'^```python title="[^"]+"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
-BOX = (1.5, 0.92)  # inches
-GAP = 0.42
+BOX = (1.3, 0.9)  # inches
+GAP = 0.36
 FILLS = ("#ffffff", "#fff2cc", "#fce5cd", "#d9ead3", "#d9d2e9", "#cfe2f3", "#eeeeee")
 
 
@@ -38,7 +38,7 @@ def stages(names: dict[str, Any]) -> list[tuple[str, str, str]]:
     tape, loss = names["tape"], names["loss"]
     return [
         ("formula", "w1 x1 + w2 x2", "record"),
-        ("graph", f"{len(as_graph(loss))} nodes, depth {depth(loss)}", "grad"),
+        ("graph", f"{len(as_graph(loss))} nodes", "grad"),
         ("step", f"{len(names['step'].graph)} nodes", "passes"),
         ("rewritten", f"{len(names['graph'])} nodes", "lower"),
         ("kernels", f"{len(tape.kernels)} kernels", "plan"),
@@ -51,7 +51,7 @@ def draw_way(names: dict[str, Any], path: Path) -> None:
     """Draw the stages from left to right."""
     found = stages(names)
     width, height = len(found) * (BOX[0] + GAP) + GAP, BOX[1] + 2 * GAP
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height), facecolor="white")
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.set_axis_off()
     axes.set_xlim(0, width)
@@ -66,8 +66,8 @@ def _draw_stage(axes: Axes, stage: tuple[str, str, str], fill: str, left: float)
     style = "round,pad=0,rounding_size=0.08"
     axes.add_patch(FancyBboxPatch((left, GAP), *BOX, boxstyle=style, fc=fill, ec="#333333"))
     middle = left + BOX[0] / 2
-    axes.text(middle, GAP + 0.6 * BOX[1], name, ha="center", weight="bold", size=11)
-    axes.text(middle, GAP + 0.25 * BOX[1], amount, ha="center", size=9)
+    axes.text(middle, GAP + 0.6 * BOX[1], name, ha="center", weight="bold", size=12)
+    axes.text(middle, GAP + 0.25 * BOX[1], amount, ha="center", size=10)
     if onward:
         start, height = left + BOX[0], GAP + BOX[1] / 2
         axes.annotate(
@@ -76,7 +76,7 @@ def _draw_stage(axes: Axes, stage: tuple[str, str, str], fill: str, left: float)
             (start, height),
             arrowprops={"arrowstyle": "-|>", "color": "#333333"},
         )
-        axes.text(start + GAP / 2, GAP / 2, onward, ha="center", size=9, style="italic")
+        axes.text(start + GAP / 2, GAP / 2, onward, ha="center", size=10, style="italic")
 
 
 def draw(folder: Path) -> None:

@@ -56,6 +56,7 @@ class Tensor:
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return len(self.node.shape)
 
     @property

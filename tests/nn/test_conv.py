@@ -119,7 +119,7 @@ def test_errors():
     x = tg.ones((2, 3, 6, 6))
     with pytest.raises(ShapeError, match="expected stride to be an integer or 2 of them, got"):
         nn.Conv2d(3, 4, 3, stride=(1, 2, 3))
-    with pytest.raises(DTypeError, match="expected kernel_size to be made of integers, got 2.5"):
+    with pytest.raises(DTypeError, match=r"expected kernel_size to be made of integers, got 2.5"):
         nn.Conv2d(3, 4, 2.5)
     with pytest.raises(ShapeError, match="channels that divide into 2 groups, got 3 and 4"):
         nn.Conv2d(3, 4, 3, groups=2)

@@ -90,8 +90,6 @@ def test_cross_entropy_of_probabilities(smoothing, rng):
     for reduction in ("mean", "sum", "none"):
         got = F.cross_entropy(tg.tensor(x), tg.tensor(y), tg.tensor(weight), reduction=reduction,
                               label_smoothing=smoothing)  # fmt: skip
-        if smoothing:  # y does not sum to 1 here: the smoothed part is spread on its own
-            continue
         np.testing.assert_allclose(got.numpy(), reduced(losses, reduction))
 
 
@@ -126,7 +124,6 @@ def test_a_target_that_is_no_class_is_an_error_when_it_is_computed():
         loss = F.cross_entropy(x, tg.tensor([0, wrong]))
         with pytest.raises(IndexError, match="is out of range for axis 1 of size 3"):
             loss.realize()
-        del loss
 
 
 def test_errors():

@@ -70,7 +70,7 @@ def test_wrong_registrations():
         net.add_module("x", 3)
     with pytest.raises(TypeError, match="expected a Parameter, got float"):
         net.register_parameter("x", 3.0)
-    with pytest.raises(ValueError, match="has no dot, got 'a.b'"):
+    with pytest.raises(ValueError, match=r"has no dot, got 'a.b'"):
         net.add_module("a.b", nn.ReLU())
     with pytest.raises(NotImplementedError, match="Module has no `forward`"):
         nn.Module()(1)
@@ -141,7 +141,7 @@ def test_nothing_is_loaded_if_anything_is_wrong():
     )
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
-    with pytest.raises(StateError, match="first.weight"):
+    with pytest.raises(StateError, match=r"first.weight"):
         net.load_state_dict(state, strict=False)
     del state["first.weight"]
     assert net.load_state_dict(state, strict=False) == (["first.weight", "first.bias"], ["extra"])

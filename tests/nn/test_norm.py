@@ -61,7 +61,7 @@ def test_running_averages_are_no_part_of_the_gradient(rng):
     norm = nn.BatchNorm1d(2)
     for _ in range(3):
         tg.sum(norm(tg.tensor(rng.standard_normal((4, 2)).astype("float32")))).backward()
-    assert norm.running_mean.node.inputs == () or not norm.running_mean.requires_grad
+    assert not norm.running_mean.requires_grad
     assert norm.weight.grad is not None
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from tinygraph.errors import TinygraphError
 from tinygraph.ops.registry import located
@@ -17,7 +17,13 @@ Result = TypeVar("Result")
 SPELLINGS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x", "other": "y"}
 
 
-def api(function: Callable[..., Result] | None = None, **spellings: str) -> Callable[..., Any]:
+@overload
+def api(function: Callable[..., Result]) -> Callable[..., Result]: ...
+@overload
+def api(**spellings: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]: ...
+
+
+def api(function: Callable[..., Any] | None = None, /, **spellings: str) -> Callable[..., Any]:
     """Make `function` public: PyTorch's keywords work too, and errors say where they arose.
 
     spellings: further keywords, and the parameter that each of them stands for.

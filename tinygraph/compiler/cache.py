@@ -72,11 +72,7 @@ def explain(key: Key, known: list[Key]) -> str:
         return "the cache is empty: nothing like this has been compiled yet"
     nearest = max(known, key=lambda other: _likeness(key, other))
     if key[0] != nearest[0]:
-        rows, others = key[0], nearest[0]
-        for index, (row, other) in enumerate(zip(rows, others, strict=False)):
-            if row != other:
-                return _difference(index, row, other)
-        return f"the graph has {len(rows) - 2} operations, the nearest known {len(others) - 2}"
+        return _difference(key[0], nearest[0])
     return "the same graph is known, but from other lines of code or under other settings"
 
 
@@ -86,14 +82,26 @@ def _likeness(key: Key, other: Key) -> tuple[bool, int]:
     return len(rows) == len(others), same
 
 
-def _difference(index: int, row: Key, other: Key) -> str:
-    if index == 0:
-        if len(row) != len(other):
-            return f"the graph has {len(row)} inputs, the nearest known {len(other)}"
-        for number, (a, b) in enumerate(zip(row, other, strict=True)):
-            if a != b:
-                return f"input {number} is {_aval(a)}, the nearest known graph has {_aval(b)}"
-    return f"operation {index - 1} is {row}, the nearest known graph has {other}"
+def _difference(rows: Key, others: Key) -> str:
+    """Between two graphs: a row for the inputs, one for each operation, one for the outputs."""
+    if rows[0] != others[0]:
+        return _input_difference(rows[0], others[0])
+    for index, (row, other) in enumerate(zip(rows[1:-1], others[1:-1], strict=False)):
+        if row != other:
+            return f"operation {index} is {row}, the nearest known graph has {other}"
+    if len(rows) != len(others):
+        return f"the graph has {len(rows) - 2} operations, the nearest known {len(others) - 2}"
+    return "the nearest known graph has the same operations, but other outputs"
+
+
+def _input_difference(row: Key, other: Key) -> str:
+    if len(row) != len(other):
+        return f"the graph has {len(row)} inputs, the nearest known {len(other)}"
+    number = next(n for n, (a, b) in enumerate(zip(row, other, strict=True)) if a != b)
+    return (
+        f"input {number} is {_aval(row[number])}, the nearest known graph has "
+        f"{_aval(other[number])}"
+    )
 
 
 def _aval(pair: Key) -> str:

@@ -136,24 +136,38 @@ def lower(graph: Graph) -> Program:
 
 
 def defer_updates(program: Program, updates: Collection[int]) -> None:
-    """Move the instructions that write the next values of state behind all others.
+    """Move the instructions that write the next values of state, and what needs these, behind
+    all others.
 
     So a run that fails on its way (a wrong index, NaN under TINYGRAPH_CHECK) has changed no
     state yet, and the old values are free to be written over.
     """
+    late = _after_updates(program, updates)
     last: list[Instruction] = []
     kept: list[Instruction] = []
     needed: set[int] = set()  # storages that an instruction which stays has to read
-    for instruction in reversed(program.instructions):
-        written = [slot.storage for slot in instruction.outputs]
-        if all(s.place == "output" and s.index in updates and id(s) not in needed
-               for s in written):  # fmt: skip
+    for number, instruction in reversed(list(enumerate(program.instructions))):
+        written = [id(slot.storage) for slot in instruction.outputs]
+        if number in late and needed.isdisjoint(written):
             last.append(instruction)
         else:
             kept.append(instruction)
             needed.update(id(slot.storage) for slot in instruction.inputs)
     program.instructions = [*reversed(kept), *reversed(last)]
     _number(program)
+
+
+def _after_updates(program: Program, updates: Collection[int]) -> set[int]:
+    """The instructions that write state, or depend on a next value of it."""
+    late: set[int] = set()
+    fresh: set[int] = set()  # storages that hold next values, or depend on them
+    for number, instruction in enumerate(program.instructions):
+        writes = [slot.storage for slot in instruction.outputs]
+        state = all(s.place == "output" and s.index in updates for s in writes)
+        if state or any(id(slot.storage) in fresh for slot in instruction.inputs):
+            late.add(number)
+            fresh.update(map(id, writes))
+    return late
 
 
 def _number(program: Program) -> None:

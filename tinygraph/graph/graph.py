@@ -86,11 +86,14 @@ class Graph:
     @property
     def lines(self) -> tuple[int, ...]:
         """Which places in the user's code the nodes come from. Graphs with equal keys and equal
-        lines can share a tape: whatever goes wrong in it is reported where it belongs."""
+        lines can share a tape: whatever goes wrong in it is reported where it belongs. Inputs
+        compute nothing; a parameter is made in one line and has its next values from others."""
         found: list[int] = []
+        given = set(map(id, self.inputs))
         for node in self.nodes:
-            found.append(id(node.origin.code))
-            found.append(node.origin.offset)
+            if id(node) not in given:
+                found.append(id(node.origin.code))
+                found.append(node.origin.offset)
         return tuple(found)
 
     def __hash__(self) -> int:

@@ -59,6 +59,11 @@ class Module:
     """
 
     training: bool
+    _parameters: dict[str, Parameter | None]
+    _buffers: dict[str, Tensor | None]
+    _modules: dict[str, Module | None]
+    _transient: set[str]  # the buffers that are not saved
+    _hooks: dict[int, Hook]
 
     def __init__(self) -> None:
         tables: dict[str, Any] = {name: {} for name in _TABLES}

@@ -32,7 +32,7 @@ class Adam(Optimizer):
     >>> optimizer = tg.optim.Adam([w], lr=0.5)
     >>> tg.sum(w * w).backward()
     >>> optimizer.step()
-    >>> w.tolist()
+    >>> w.numpy().round(6).tolist()
     [0.5, -1.5]
     """
 
@@ -112,7 +112,7 @@ class AdamW(Adam):
     >>> optimizer = tg.optim.AdamW([w], lr=0.5, weight_decay=0.5)
     >>> tg.sum(w * w).backward()
     >>> optimizer.step()
-    >>> w.tolist()
+    >>> w.numpy().round(6).tolist()
     [1.0]
     """
 

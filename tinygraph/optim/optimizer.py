@@ -55,7 +55,7 @@ class Optimizer:
                 f"{self._name}: expected at least one parameter, got none (an iterator such as "
                 "model.parameters() can be used up only once)"
             )
-        groups = given if isinstance(given[0], Mapping) else [{"params": given}]
+        groups: list[Any] = given if isinstance(given[0], Mapping) else [{"params": given}]
         for group in groups:
             self.add_param_group(group)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import ml_dtypes
-
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, to_tensor
 from tinygraph.array.elementwise import where
+from tinygraph.array.info import finfo
 from tinygraph.array.sizes import known
 from tinygraph.array.softmax import softmax
 from tinygraph.dtypes import int64, is_bool, is_float
@@ -91,5 +90,5 @@ def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     if not is_bool(mask.dtype):
         raise DTypeError(f"expected a mask of bool or floats, got {mask.dtype.name}")
     # the lowest finite number, not -inf: a row without keys must not become NaN
-    lowest = float(ml_dtypes.finfo(scores.dtype).min)
+    lowest = finfo(scores.dtype).min
     return where(mask, softmax(where(mask, scores, lowest), axis=-1), 0.0)

@@ -7,7 +7,7 @@ from tinygraph.array.convert import TensorLike, to_tensor
 from tinygraph.array.elementwise import astype, where
 from tinygraph.array.reduce import sum
 from tinygraph.array.softmax import log_softmax
-from tinygraph.dtypes import DType, is_float, is_integer
+from tinygraph.dtypes import DType, int64, is_float, is_integer
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.nn.functional.linear import from_zero
@@ -107,6 +107,7 @@ def _of_classes(
     """The loss for class numbers."""
     axis = _class_axis(log_p)
     _check_classes(log_p, target, axis)
+    target = astype(target, int64)
     counts = target != ignore_index
     classes = from_zero(where(counts, target, 0).node, log_p.shape[axis])
     column = reshape(classes, shape=_with_one(target.shape, axis))

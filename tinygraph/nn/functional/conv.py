@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
 from tinygraph.errors import ShapeError
-from tinygraph.graph.dim import is_known
+from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
 from tinygraph.nn.functional.pad import pad_last
 from tinygraph.nn.functional.window import Sizes, both_sides, check_spatial, per_dimension
@@ -195,18 +195,22 @@ def _transpose(
         )
     batched = x.ndim == dims + 2
     x = x if batched else reshape(x, shape=(1, *x.shape))
-    size = tuple(
-        (n - 1) * step - 2 * pad + gap * (k - 1) + extra + 1
-        for n, step, pad, gap, k, extra in
-        zip(x.shape[2:], steps, pads, apart, w.shape[2:], more, strict=True)
-    )  # fmt: skip
-    if any(is_known(n) and n < 1 for n in size):  # type: ignore[operator]
-        raise ShapeError(f"the result would have the size {show_shape(size)}")
+    numbers = zip(x.shape[2:], w.shape[2:], steps, pads, apart, more, strict=True)
     result = op.conv_input(
-        x, w, size=size, stride=steps, padding=tuple((pad, pad) for pad in pads),
-        dilation=apart, groups=groups,
+        x, w, size=tuple(_transposed_size(*each) for each in numbers), stride=steps,
+        padding=tuple((pad, pad) for pad in pads), dilation=apart, groups=groups,
     )  # fmt: skip
     return Tensor(_with_bias(result, bias, dims, batched))
+
+
+def _transposed_size(
+    count: Size, kernel: Size, stride: int, pad: int, dilation: int, extra: int
+) -> Size:
+    """The size whose convolution has `count` windows, with `extra` of the rest it leaves open."""
+    size = (count - 1) * stride - 2 * pad + dilation * (kernel - 1) + extra + 1
+    if is_known(size) and size < 1:
+        raise ShapeError(f"the result would have a size of {size}")
+    return size
 
 
 @api

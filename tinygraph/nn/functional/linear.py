@@ -77,7 +77,7 @@ def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = N
 
 def _row(padding_idx: int, count: Size) -> int:
     if is_known(count):
-        if not -count <= padding_idx < count:  # type: ignore[operator]
+        if not -count <= padding_idx < count:
             raise ShapeError(f"expected a padding_idx within the {count} rows, got {padding_idx}")
         return int(padding_idx % count)
     return padding_idx

@@ -11,6 +11,7 @@ from tinygraph.array.elementwise import abs, maximum, pow, sqrt
 from tinygraph.array.reduce import in_dtype, mean_node, widened
 from tinygraph.array.reduce import max as largest
 from tinygraph.array.reduce import sum as total
+from tinygraph.array.sizes import as_shape
 from tinygraph.dtypes import is_float
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
@@ -43,8 +44,7 @@ def layer_norm(
             [ 0.,  0.]])
     """
     x = _floats(input)
-    single = not isinstance(normalized_shape, Sequence)
-    sizes = (normalized_shape,) if single else tuple(normalized_shape)  # type: ignore[arg-type]
+    sizes = as_shape((normalized_shape,))
     lead = x.ndim - len(sizes)
     last = x.shape[max(lead, 0):]
     if not sizes or (last != sizes and is_known(*last)):

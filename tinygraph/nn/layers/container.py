@@ -11,14 +11,16 @@ from tinygraph.nn.module import Module
 class _Numbered(Module):
     """Modules by number, which count as names too."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def __len__(self) -> int:
         return len(self._modules)
 
     def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
+        for module in self._modules.values():
+            if module is not None:
+                yield module
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        self.add_module(self._name_at(index), module)
 
     def _name_at(self, index: int) -> str:
         names = list(self._modules)
@@ -27,8 +29,10 @@ class _Numbered(Module):
                              f"{len(names)} modules")
         return names[index]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        self.add_module(self._name_at(index), module)
+    def _module_at(self, index: int) -> Module:
+        module = self._modules[self._name_at(index)]
+        assert module is not None
+        return module
 
     def append(self, module: Module) -> Any:
         """Add a module at the end; returns this one."""
@@ -42,8 +46,9 @@ class _Numbered(Module):
         return self
 
     def _renumber(self, modules: Iterable[Module]) -> None:
+        kept = list(modules)
         self._modules.clear()
-        self.extend(modules)
+        self.extend(kept)
 
 
 class Sequential(_Numbered):
@@ -61,13 +66,13 @@ class Sequential(_Numbered):
     ReLU()
     """
 
-    def __init__(self, *modules: Module | Mapping[str, Module]) -> None:
+    def __init__(self, *modules: Module | Mapping[str, Module | None]) -> None:
         super().__init__()
-        if len(modules) == 1 and isinstance(modules[0], Mapping):
-            for name, module in modules[0].items():
-                self.add_module(name, module)
-        else:
-            self.extend(modules)  # type: ignore[arg-type]
+        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else (
+            {str(number): module for number, module in enumerate(modules)}
+        )  # fmt: skip
+        for name, module in named.items():
+            self.add_module(name, module)
 
     @overload
     def __getitem__(self, index: int) -> Module: ...
@@ -76,16 +81,13 @@ class Sequential(_Numbered):
 
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
-            return Sequential(dict(list(self._modules.items())[index]))
-        return self._modules[self._name_at(index)]
+            return Sequential({name: self._modules[name] for name in list(self._modules)[index]})
+        return self._module_at(index)
 
     def __delitem__(self, index: int) -> None:
-        name = self._name_at(index)
-        rest = {key: module for key, module in self._modules.items() if key != name}
-        if all(key.isdigit() for key in rest):
-            self._renumber(list(rest.values()))
-        else:
-            del self._modules[name]
+        del self._modules[self._name_at(index)]
+        if all(name.isdigit() for name in self._modules):
+            self._renumber(self)
 
     def forward(self, input: Any) -> Any:
         for module in self:
@@ -114,11 +116,11 @@ class ModuleList(_Numbered):
     def __getitem__(self, index: int | slice) -> Module:
         if isinstance(index, slice):
             return ModuleList(list(self)[index])
-        return self._modules[self._name_at(index)]
+        return self._module_at(index)
 
     def __delitem__(self, index: int) -> None:
-        name = self._name_at(index)
-        self._renumber([m for key, m in list(self._modules.items()) if key != name])
+        del self._modules[self._name_at(index)]
+        self._renumber(self)
 
     def insert(self, index: int, module: Module) -> None:
         """Put a module before the one at `index`."""
