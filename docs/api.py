@@ -229,7 +229,12 @@ def _parameters(thing: Any) -> list[inspect.Parameter]:
 
 
 def _arguments(thing: Any) -> list[str]:
-    return [parameter.name for parameter in _parameters(thing)]
+    """The names that a docstring may explain: of parameters, and of a class's attributes."""
+    names = [parameter.name for parameter in _parameters(thing)]
+    if inspect.isclass(thing):
+        members = (*vars(thing), *getattr(thing, "__annotations__", {}))
+        names += [name for name in members if not name.startswith("_")]
+    return names
 
 
 def _call(name: str, thing: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from tinygraph import config
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot
+from tinygraph.compiler.memory import ALIGNMENT
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import NonFiniteError, TinygraphError
 
@@ -69,25 +71,43 @@ def _only(run: Callable[..., tuple[Any, ...]], *arrays: Any) -> Any:
     return result
 
 
+class Arena(threading.local):
+    """The memory for temporaries. Each thread has one, which all its tapes share: a tape keeps
+    nothing there between two calls."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, np.uint8)
+
+    def at_least(self, nbytes: int) -> np.ndarray:
+        """The memory, made larger where `nbytes` need it; aligned."""
+        if self.memory.size < nbytes:
+            room = np.empty(max(nbytes, self.memory.size * 3 // 2) + ALIGNMENT, np.uint8)
+            skip = -room.ctypes.data % ALIGNMENT
+            self.memory = room[skip : skip + room.size - ALIGNMENT]
+        return self.memory
+
+
+ARENA = Arena()
+
+
+class _Laid(threading.local):
+    """The arrays of a tape's slots over the arena of the running thread."""
+
+    arena: np.ndarray | None = None
+    values: list[Any]
+
+
 class NumpyExecutable:
     """A linked tape. Arrays in the arena and constants are laid out once; those that look at
     an input or output of the call are laid out at each call."""
 
     def __init__(self, tape: Tape, kernels: Sequence[Kernel]) -> None:
         self.tape = tape
-        self.arena = np.empty(max(tape.memory.peak, 1), np.uint8)
-        self.fixed: list[Any] = [None] * len(tape.slots)
-        self.moving: list[Slot] = []
-        constants = dict(
-            zip([id(s.storage) for s in tape.constant_slots], tape.constants, strict=True)
-        )
-        for slot in tape.slots:
-            if slot.storage.place == "arena":
-                self.fixed[slot.number] = _layout(slot, self.arena, slot.storage.offset)
-            elif slot.storage.place == "const":
-                self.fixed[slot.number] = _layout(slot, constants[id(slot.storage)], 0)
-            else:
-                self.moving.append(slot)
+        self.laid = _Laid()
+        self.moving = [
+            (slot, slot.storage.place == "input", slot.storage.index, slot.view.contiguous)
+            for slot in tape.slots if slot.storage.place in ("input", "output")
+        ]  # fmt: skip
         self.check = "nan" in config.get("CHECK")
         self.program = [
             (*_runner(kernel, ins.params), [s.number for s in ins.inputs],
@@ -95,32 +115,52 @@ class NumpyExecutable:
             for kernel, ins in zip(kernels, tape.instructions, strict=True)
         ]  # fmt: skip
 
+    def _values(self) -> list[Any]:
+        """The array of each slot; None for those that belong to the call."""
+        arena = ARENA.at_least(self.tape.memory.peak)
+        if self.laid.arena is not arena:
+            tape = self.tape
+            places = [id(slot.storage) for slot in tape.constant_slots]
+            constants = dict(zip(places, tape.constants, strict=True))
+            values: list[Any] = [None] * len(tape.slots)
+            for slot in tape.slots:
+                if slot.storage.place == "arena":
+                    values[slot.number] = _layout(slot, arena, slot.storage.offset)
+                elif slot.storage.place == "const":
+                    values[slot.number] = _layout(slot, constants[id(slot.storage)], 0)
+            self.laid.arena, self.laid.values = arena, values
+        return self.laid.values.copy()
+
     def __call__(self, inputs: Arrays, outputs: Arrays) -> None:
-        values = self.fixed.copy()
-        for slot in self.moving:
-            storage = slot.storage
-            base = (inputs if storage.place == "input" else outputs)[storage.index]
-            whole = slot.view.contiguous and base.shape == slot.view.shape
+        values = self._values()
+        for slot, is_input, index, contiguous in self.moving:
+            base = (inputs if is_input else outputs)[index]
+            whole = contiguous and base.shape == slot.view.shape
             values[slot.number] = base if whole else _layout(slot, base, 0)
         with np.errstate(all="ignore"):
-            for run, into, args, outs, single, instruction in self.program:
-                arrays = [values[i] for i in args]
+            for step in self.program:
                 try:
-                    if not single:
-                        run(arrays, [values[i] for i in outs])
-                    elif into:
-                        run(*arrays, out=values[outs[0]])
-                    else:
-                        values[outs[0]][...] = run(*arrays)
+                    self._run(values, *step)
                 except TinygraphError:
                     raise
                 except Exception as error:
-                    error.add_note(
-                        f"in {instruction.kernel.name}\n  at {instruction.origin.where()}"
-                    )
+                    name, origin = step[-1].kernel.name, step[-1].origin
+                    error.add_note(f"in {name}\n  at {origin.where()}")
                     raise
-                if self.check:
-                    check_finite(instruction, [values[i] for i in outs])
+
+    def _run(
+        self, values: list[Any], run: Callable[..., Any], into: bool, args: list[int],
+        outs: list[int], single: bool, instruction: Instruction,
+    ) -> None:  # fmt: skip
+        arrays = [values[i] for i in args]
+        if not single:
+            run(arrays, [values[i] for i in outs])
+        elif into:
+            run(*arrays, out=values[outs[0]])
+        else:
+            values[outs[0]][...] = run(*arrays)
+        if self.check:
+            check_finite(instruction, [values[i] for i in outs])
 
 
 def _layout(slot: Slot, base: np.ndarray, offset: int) -> np.ndarray:

@@ -100,7 +100,8 @@ def test_threads_share_one_value():
         (graph_of(lambda x, y: e.sin(x) + e.cos(y), (2, 3), (2, 3)),
          "the graph has 2 inputs, the nearest known 1"),
         (graph_of(lambda x: e.sin(x) * e.cos(x), (2, 3)), "operation 2 is ('multiply', 1, 2)"),
-        (graph_of(lambda x: -(e.sin(x) + e.cos(x)), (2, 3)), "the graph has 4 operations, the nearest known 3"),
+        (graph_of(lambda x: -(e.sin(x) + e.cos(x)), (2, 3)),
+         "the graph has 4 operations, the nearest known 3"),
     ],
 )  # fmt: skip
 def test_a_miss_names_the_nearest_key_and_what_differs(other, reason):

@@ -44,6 +44,17 @@ def test_threads_run_lazy_graphs_and_have_their_own_modes():
     assert results == [sum(6.0 * (seed + step) for step in range(20)) for seed in range(8)]
 
 
+def test_threads_ask_for_values_of_one_graph():
+    for _ in range(10):
+        x = tg.tensor(np.arange(5.0))
+        shared = tg.exp(x) * 2
+        parts = [tg.sum(shared) + i for i in range(8)]
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(float, parts))
+        whole = float(np.sum(np.exp(np.arange(5.0)) * 2))
+        np.testing.assert_allclose(found, [whole + i for i in range(8)])
+
+
 def test_threads_update_one_state():
     count = tg.state(np.float32(0))
     x = tg.placeholder((), name="x")

@@ -18,12 +18,12 @@ SPELLINGS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x",
 
 
 @overload
-def api(function: Callable[..., Result]) -> Callable[..., Result]: ...
+def api(function: Callable[..., Result], /) -> Callable[..., Result]: ...
 @overload
 def api(**spellings: str) -> Callable[[Callable[..., Result]], Callable[..., Result]]: ...
 
 
-def api(function: Callable[..., Any] | None = None, /, **spellings: str) -> Callable[..., Any]:
+def api(function: Callable[..., Any] | None = None, /, **spellings: str) -> Any:
     """Make `function` public: PyTorch's keywords work too, and errors say where they arose.
 
     spellings: further keywords, and the parameter that each of them stands for.

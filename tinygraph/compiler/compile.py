@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tinygraph import config
@@ -23,14 +23,13 @@ from tinygraph.passes import optimise
 Buffer = Any
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Compiled:
-    """A tape that is linked to a backend. Calls are serialised: the arena is shared by them."""
+    """A tape that is linked to a backend. May be called by several threads at once."""
 
     tape: Tape
     backend: Any
     executable: Any
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __call__(
         self, inputs: Sequence[Buffer], donated: Mapping[int, Buffer] | None = None
@@ -44,8 +43,7 @@ class Compiled:
             else self.backend.alloc(slot.view.shape, slot.dtype)
             for index, slot in enumerate(self.tape.outputs)
         ]  # fmt: skip
-        with self.lock:
-            self.executable(inputs, outputs)
+        self.executable(inputs, outputs)
         return outputs
 
 
@@ -67,8 +65,8 @@ def compiled(
 ) -> Compiled:
     """The executable of `graph`, from the cache if an equal one from the same lines is there.
 
-    names: what each input is, for the printed tape; by default where it was made. updates: output number -> the number of the
-    input whose next value it is.
+    names: what each input is, for the printed tape; by default where it was made. updates:
+    output number -> the number of the input whose next value it is.
     """
     updates = dict(updates or {})
     settings = (

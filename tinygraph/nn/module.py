@@ -155,8 +155,10 @@ class Module:
     def register_parameter(self, name: str, parameter: Parameter | None) -> None:
         """Enter a parameter under `name`, as assigning it does. None holds the place free."""
         if parameter is not None and not isinstance(parameter, Parameter):
-            raise TypeError(f"{type(self).__name__}.{name}: expected a Parameter, got "
-                            f"{type(parameter).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected a Parameter, got "
+                f"{type(parameter).__name__}"
+            )
         if parameter is not None and parameter.name is None:
             parameter.name = name
         self._enter("_parameters", name, parameter)
@@ -164,8 +166,9 @@ class Module:
     def add_module(self, name: str, module: Module | None) -> None:
         """Enter a module under `name`, as assigning it does."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type(self).__name__}.{name}: expected a Module, got "
-                            f"{type(module).__name__}")
+            raise TypeError(
+                f"{type(self).__name__}.{name}: expected a Module, got {type(module).__name__}"
+            )
         self._enter("_modules", name, module)
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
@@ -220,9 +223,7 @@ class Module:
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
-    def named_buffers(
-        self, prefix: str = "", recurse: bool = True
-    ) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(self, prefix: str = "", recurse: bool = True) -> Iterator[tuple[str, Tensor]]:
         """The buffers, each once, with their dotted names."""
         return self._named("_buffers", prefix, recurse)
 
@@ -241,9 +242,7 @@ class Module:
 
     def num_parameters(self, trainable_only: bool = False) -> int:
         """How many numbers the parameters hold together."""
-        return sum(
-            int(p.size) for p in self.parameters() if p.requires_grad or not trainable_only
-        )
+        return sum(int(p.size) for p in self.parameters() if p.requires_grad or not trainable_only)
 
     # ----------------------------------------------------------------------------- saved state
 

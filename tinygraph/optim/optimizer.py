@@ -100,11 +100,15 @@ class Optimizer:
         params = [params] if isinstance(params, Tensor) else list(params)
         unknown = sorted(given.keys() - self.defaults.keys())
         if unknown:
-            raise ValueError(f"{self._name}: expected options out of {', '.join(self.defaults)}, "
-                             f"got {', '.join(unknown)}")
+            raise ValueError(
+                f"{self._name}: expected options out of {', '.join(self.defaults)}, "
+                f"got {', '.join(unknown)}"
+            )
         if not params:
-            raise ValueError(f"{self._name}: expected at least one parameter in each group, under "
-                             "'params', got none")
+            raise ValueError(
+                f"{self._name}: expected at least one parameter in each group, under "
+                "'params', got none"
+            )
         self._check_params(params)
         group = ParamGroup(params, {**self.defaults, **given}, self._numbers, self._check)
         for param in params:
@@ -124,8 +128,10 @@ class Optimizer:
                     f"is computed from other Tensors\n  at {param.node.origin.where()}"
                 )
             if id(param) in known:
-                raise ValueError(f"{self._name}: a parameter of shape {show_shape(param.shape)} is "
-                                 "given twice, or is in another group already")
+                raise ValueError(
+                    f"{self._name}: a parameter of shape {show_shape(param.shape)} is "
+                    "given twice, or is in another group already"
+                )
             known.add(id(param))
 
     def _prepare(self, group: ParamGroup) -> None:
@@ -164,15 +170,19 @@ class Optimizer:
         Raises GraphError if `loss` depends on none of the parameters.
         """
         if loss.size != 1:
-            raise ShapeError(f"{self._name}.minimize: expected a loss of one element, got shape "
-                             f"{show_shape(loss.shape)}\n  at {loss.node.origin.where()}")
+            raise ShapeError(
+                f"{self._name}.minimize: expected a loss of one element, got shape "
+                f"{show_shape(loss.shape)}\n  at {loss.node.origin.where()}"
+            )
         wanted = [param for param in self._chosen(parameters) if param.requires_grad]
         with no_grad():
             found = gradients([loss.node], [ones_like(loss.node)], [p.node for p in wanted])
         grads = {p: Tensor(g) for p, g in zip(wanted, found, strict=True) if g is not None}
         if not grads:
-            raise GraphError(f"{self._name}.minimize: the loss depends on none of the parameters\n"
-                             f"  at {loss.node.origin.where()}")
+            raise GraphError(
+                f"{self._name}.minimize: the loss depends on none of the parameters\n"
+                f"  at {loss.node.origin.where()}"
+            )
         return self._updates(grads)
 
     def _chosen(self, parameters: Iterable[Tensor] | None) -> list[Tensor]:
@@ -180,8 +190,9 @@ class Optimizer:
             return list(self.state)
         chosen = list(parameters)
         if any(param not in self.state for param in chosen):
-            raise ValueError(f"{self._name}.minimize: expected parameters of this optimizer, got "
-                             "another Tensor")
+            raise ValueError(
+                f"{self._name}.minimize: expected parameters of this optimizer, got another Tensor"
+            )
         return chosen
 
     def _updates(self, grads: Mapping[Tensor, Tensor]) -> dict[Tensor, Tensor]:
@@ -268,9 +279,7 @@ class Optimizer:
         got = [len(group["params"]) for group in groups]
         expected = [len(group.params) for group in self.param_groups]
         if got != expected:
-            raise StateError(
-                f"{self._name}: expected groups of {expected} parameters, got {got}"
-            )
+            raise StateError(f"{self._name}: expected groups of {expected} parameters, got {got}")
         numbers = [number for group in groups for number in group["params"]]
         arrays = [
             self._fitting(number, param, saved.get(number, {}))
@@ -289,8 +298,10 @@ class Optimizer:
         for name, array in arrays.items():
             shape = () if name == "step" else param.shape
             if array.shape != shape:
-                raise StateError(f"{self._name}: {name} of parameter {number}: expected shape "
-                                 f"{shape}, got {array.shape}")
+                raise StateError(
+                    f"{self._name}: {name} of parameter {number}: expected shape "
+                    f"{shape}, got {array.shape}"
+                )
         return arrays
 
     def __repr__(self) -> str:

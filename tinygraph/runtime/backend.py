@@ -30,7 +30,7 @@ Handle = Any
 
 
 class Executable(Protocol):
-    """A linked tape."""
+    """A linked tape. Several threads may call it at once."""
 
     def __call__(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> None:
         """Run: read `inputs`, write every array of `outputs`. All are contiguous."""

@@ -34,6 +34,7 @@ class _Pending(threading.local):
 
 
 _PENDING = _Pending()
+_LOCK = threading.RLock()  # two threads may ask for values of one graph
 
 
 def note(cell: Cell) -> None:
@@ -78,6 +79,11 @@ def realize(nodes: Sequence[Node]) -> None:
     Raises UnfedError if a value depends on a placeholder that was not fed, TraceError if that
     placeholder belongs to a function that is being traced.
     """
+    with _LOCK:
+        _realize(nodes)
+
+
+def _realize(nodes: Sequence[Node]) -> None:
     wanted = [node for node in nodes if node.buffer is None]
     extra = [cell.node for cell in pending()] if STATE.trace is None else []
     outputs = list({id(node): node for node in (*wanted, *extra)}.values())

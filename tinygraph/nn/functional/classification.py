@@ -40,9 +40,9 @@ def cross_entropy(
     class.
 
     >>> import tinygraph as tg
-    >>> logits = tg.tensor([[0.0, 0.0], [0.0, 1000.0]])
+    >>> logits = tg.tensor([[1000.0, 1000.0], [0.0, -1000.0]])
     >>> tg.nn.functional.cross_entropy(logits, tg.tensor([0, 1]), reduction="none")
-    tensor([0.6931472, 0.       ])
+    tensor([6.931472e-01, 1.000000e+03])
     """
     x, y = to_tensor(input), to_tensor(target)
     check_reduction(reduction)
@@ -91,8 +91,10 @@ def _factors(weight: TensorLike | None, classes: Size, dtype: DType) -> Tensor |
         return None
     factors = to_tensor(weight, dtype)
     if factors.shape != (classes,) and is_known(classes):
-        raise ShapeError(f"expected a weight of shape ({classes},), one for each class, got "
-                         f"{show_shape(factors.shape)}")
+        raise ShapeError(
+            f"expected a weight of shape ({classes},), one for each class, got "
+            f"{show_shape(factors.shape)}"
+        )
     return factors
 
 

@@ -100,8 +100,9 @@ def _conv(
 
 def _check_weight(w: Node, dims: int) -> None:
     if w.ndim != dims + 2:
-        raise ShapeError(f"expected a weight with {dims + 2} dimensions, got shape "
-                         f"{show_shape(w.shape)}")
+        raise ShapeError(
+            f"expected a weight with {dims + 2} dimensions, got shape {show_shape(w.shape)}"
+        )
 
 
 def _with_bias(result: Node, bias: TensorLike | None, dims: int, batched: bool) -> Node:

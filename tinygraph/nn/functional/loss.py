@@ -46,8 +46,10 @@ def _difference(input: TensorLike, target: TensorLike) -> Tensor:
 def check_same_shape(x: Tensor, y: Tensor) -> None:
     """Broadcasting is refused: (n,) against (n, 1) would compare all with all."""
     if x.shape != y.shape and is_known(*x.shape, *y.shape):
-        raise ShapeError(f"expected a target of the shape of the input, {show_shape(x.shape)}, got "
-                         f"{show_shape(y.shape)}")
+        raise ShapeError(
+            f"expected a target of the shape of the input, {show_shape(x.shape)}, got "
+            f"{show_shape(y.shape)}"
+        )
     if len(x.shape) != len(y.shape):
         raise ShapeError(f"expected a target with {x.ndim} dimensions, got {y.ndim}")
 

@@ -46,10 +46,12 @@ def layer_norm(
     x = _floats(input)
     sizes = as_shape((normalized_shape,))
     lead = x.ndim - len(sizes)
-    last = x.shape[max(lead, 0):]
+    last = x.shape[max(lead, 0) :]
     if not sizes or (last != sizes and is_known(*last)):
-        raise ShapeError(f"expected an input whose last dimensions are {show_shape(sizes)}, got "
-                         f"shape {show_shape(x.shape)}")
+        raise ShapeError(
+            f"expected an input whose last dimensions are {show_shape(sizes)}, got "
+            f"shape {show_shape(x.shape)}"
+        )
     centred, variance = _moments(x, tuple(range(lead, x.ndim)))
     normal = in_dtype(centred * e.rsqrt(variance + eps), x.dtype)
     return Tensor(_affine(normal, weight, bias, sizes))
@@ -142,8 +144,10 @@ def _follow(
     """Let the running averages follow those of the batch."""
     count = product([x.shape[axis] for axis in axes])
     if is_known(count) and count == 1:
-        raise ShapeError("expected more than one value in each channel to train with, got an input "
-                         f"of shape {show_shape(x.shape)}")
+        raise ShapeError(
+            "expected more than one value in each channel to train with, got an input "
+            f"of shape {show_shape(x.shape)}"
+        )
     with no_grad():
         if running_mean is not None:
             flat = reshape(mean_node(widened(x), axes, True), shape=running_mean.shape)

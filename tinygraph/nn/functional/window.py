@@ -15,9 +15,7 @@ def per_dimension(name: str, value: Any, dims: int) -> Ints:
     """`value` as one integer for each of `dims` dimensions; a single one counts for all."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(values) != dims:
-        raise ShapeError(
-            f"expected {name} to be an integer or {dims} of them, got {value!r}"
-        )
+        raise ShapeError(f"expected {name} to be an integer or {dims} of them, got {value!r}")
     if any(isinstance(number, bool) or not hasattr(number, "__index__") for number in values):
         raise DTypeError(f"expected {name} to be made of integers, got {value!r}")
     return tuple(int(number) for number in values)

@@ -25,8 +25,9 @@ class _Numbered(Module):
     def _name_at(self, index: int) -> str:
         names = list(self._modules)
         if not -len(names) <= index < len(names):
-            raise IndexError(f"{type(self).__name__}: index {index} is out of range for "
-                             f"{len(names)} modules")
+            raise IndexError(
+                f"{type(self).__name__}: index {index} is out of range for {len(names)} modules"
+            )
         return names[index]
 
     def _module_at(self, index: int) -> Module:
@@ -68,9 +69,9 @@ class Sequential(_Numbered):
 
     def __init__(self, *modules: Module | Mapping[str, Module | None]) -> None:
         super().__init__()
-        named = modules[0] if len(modules) == 1 and isinstance(modules[0], Mapping) else (
-            {str(number): module for number, module in enumerate(modules)}
-        )  # fmt: skip
+        named: Mapping[str, Any] = {str(number): module for number, module in enumerate(modules)}
+        if len(modules) == 1 and isinstance(modules[0], Mapping):
+            named = modules[0]
         for name, module in named.items():
             self.add_module(name, module)
 

@@ -42,8 +42,10 @@ class _ConvBase(Module):
         self.out_channels = at_least(name, "out_channels", out_channels, 1)
         self.groups = at_least(name, "groups", groups, 1)
         if in_channels % groups or out_channels % groups:
-            raise ShapeError(f"{name}: expected channels that divide into {groups} groups, got "
-                             f"{in_channels} and {out_channels}")
+            raise ShapeError(
+                f"{name}: expected channels that divide into {groups} groups, got "
+                f"{in_channels} and {out_channels}"
+            )
         self.kernel_size = per_dimension("kernel_size", kernel_size, self.dims)
         self.stride = per_dimension("stride", stride, self.dims)
         self.dilation = per_dimension("dilation", dilation, self.dims)
@@ -96,8 +98,10 @@ class _Conv(_ConvBase):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
                          groups, bias, dtype, transposed=False)  # fmt: skip
         if padding_mode not in _MODES:
-            raise ValueError(f"{type(self).__name__}: expected padding_mode out of "
-                             f"{', '.join(_MODES)}, got {padding_mode!r}")
+            raise ValueError(
+                f"{type(self).__name__}: expected padding_mode out of "
+                f"{', '.join(_MODES)}, got {padding_mode!r}"
+            )
         self.padding_mode = padding_mode
 
     def forward(self, input: Tensor) -> Tensor:

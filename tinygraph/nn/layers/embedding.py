@@ -40,8 +40,10 @@ class Embedding(Module):
         self.embedding_dim = at_least("Embedding", "embedding_dim", embedding_dim, 1)
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
-                raise ShapeError(f"Embedding: expected a padding_idx within the {num_embeddings} "
-                                 f"rows, got {padding_idx}")
+                raise ShapeError(
+                    f"Embedding: expected a padding_idx within the {num_embeddings} "
+                    f"rows, got {padding_idx}"
+                )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
         self.weight = empty((num_embeddings, embedding_dim), dtype)

@@ -116,8 +116,10 @@ class LSTM(Module):
         features = input.shape[-1] if input.ndim in (2, 3) else None
         if features is None or (features != self.input_size and is_known(features)):
             order = "(batch, length" if self.batch_first else "(length, batch"
-            raise ShapeError(f"LSTM: expected an input {order}, {self.input_size}) or (length, "
-                             f"{self.input_size}), got shape {show_shape(input.shape)}")
+            raise ShapeError(
+                f"LSTM: expected an input {order}, {self.input_size}) or (length, "
+                f"{self.input_size}), got shape {show_shape(input.shape)}"
+            )
 
     def _start(self, x: Tensor, hx: Memory | None, batched: bool) -> Memory:
         """The states before the first step, (layers, batch, hidden) each."""
@@ -128,8 +130,10 @@ class LSTM(Module):
         for name, given in zip(("h", "cell"), hx, strict=True):
             expected = shape if batched else (shape[0], shape[2])
             if given.shape != expected and is_known(*given.shape, *expected):
-                raise ShapeError(f"LSTM: expected {name} of shape {show_shape(expected)}, got "
-                                 f"{show_shape(given.shape)}")
+                raise ShapeError(
+                    f"LSTM: expected {name} of shape {show_shape(expected)}, got "
+                    f"{show_shape(given.shape)}"
+                )
         return hx[0].reshape(*shape), hx[1].reshape(*shape)
 
     def _run(self, end: str, x: Tensor, start: Memory, reverse: bool) -> tuple[Tensor, Memory]:
