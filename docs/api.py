@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import re
@@ -21,8 +22,9 @@ WIDTH = 88  # columns up to which a call stands on one line
 class Page:
     """A page on the public names of `module` that stand in the files `homes` (all, if empty).
 
-    also: classes that are not called by name, as "module:Class". undocumented: names without a docstring. An attribute or a short method counts as documented
-    where the docstring of its class says `name: what it is`.
+    also: classes that users get but do not call, as "module:Class". undocumented: names without
+    a docstring. An attribute or a short method counts as documented where the docstring of its
+    class says `name: what it is`.
     """
 
     file: str
@@ -97,7 +99,7 @@ class Page:
     def _members(self, full: str, cls: type) -> Iterator[str]:
         """The public methods and properties that a class itself defines."""
         told = inspect.getdoc(cls) or ""
-        same: dict[str, str] = {}
+        same = []
         for name, member in vars(cls).items():
             if name.startswith("_") or not _is_member(member):
                 continue
@@ -105,7 +107,7 @@ class Page:
                 continue  # described where it is first defined, or with the class
             function = _function(member)
             if name in _functions_by_doc().get(function.__doc__, ()):
-                same[name] = f"`{name}`"
+                same.append(f"`{name}`")
                 continue
             doc = self._doc(f"{full}.{name}", member)
             yield f"#### {plain(name)} {{ #{cls.__name__}.{name} }}"
@@ -114,7 +116,7 @@ class Page:
             yield markdown(doc, _arguments(function))
         if same:
             yield "#### The functions of the same name { #methods }"
-            yield f"`x.name(...)` is `tg.name(x, ...)` for {', '.join(sorted(same.values()))}."
+            yield f"`x.name(...)` is `tg.name(x, ...)` for {', '.join(sorted(same))}."
 
 
 TENSORS = ("tinygraph.tensor",)
@@ -162,10 +164,11 @@ def homeless() -> list[str]:
 
 def public_names(module: ModuleType) -> list[str]:
     """What `__all__` lists, or else what the module itself defines; modules left out."""
-    names = getattr(module, "__all__", None)
-    if names is None:
-        names = [n for n, thing in vars(module).items()
-                 if n[0] != "_" and getattr(thing, "__module__", None) == module.__name__]  # fmt: skip
+    names = getattr(module, "__all__", None) or [
+        name
+        for name, thing in vars(module).items()
+        if name[0] != "_" and getattr(thing, "__module__", None) == module.__name__
+    ]
     return [n for n in names if n[:2] != "__" and not inspect.ismodule(getattr(module, n))]
 
 
@@ -183,6 +186,7 @@ def home_of(name: str, thing: Any) -> str:
     return str(thing.__module__)
 
 
+@functools.cache
 def _functions_by_doc() -> dict[str | None, list[str]]:
     """The names of the functions of the package, by their docstrings."""
     import tinygraph
@@ -199,7 +203,8 @@ def _index(things: dict[str, Any]) -> str:
         return ""
     rows = ["| name | what it is |", "|---|---|"]
     for name, thing in things.items():
-        rows.append(f"| [`{name}`](#{name}) | {cell(first_sentence(inspect.getdoc(thing) or ''))} |")
+        told = cell(first_sentence(inspect.getdoc(thing) or ""))
+        rows.append(f"| [`{name}`](#{name}) | {told} |")
     return "\n".join(rows) + "\n"
 
 
@@ -242,7 +247,7 @@ def _call(name: str, thing: Any) -> str:
     line = f"{name}{inspect.Signature(_parameters(thing))}"
     if len(line) <= WIDTH:
         return line
-    return f"{name}(\n{''.join(f'    {part},{chr(10)}' for part in _parts(thing))})"
+    return "\n".join([f"{name}(", *(f"    {part}," for part in _parts(thing)), ")"])
 
 
 def _parts(thing: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ from tinygraph.compiler.compile import compile_graph, make_tape
 from tinygraph.passes import optimise
 from tinygraph.runtime.backend import named
 from tinygraph.runtime.interpret import interpret
+from tinygraph_numpy.backend import ARENA
 
 
 def naive(graph, arrays):
@@ -98,7 +99,7 @@ def test_a_second_call_gives_the_same(program):
     """Nothing of the first call is left in the arena that the second could read."""
     compiled = compile_graph(program.graph, named("numpy"), (), {})
     first = [array.copy() for array in compiled(program.arrays)]
-    compiled.executable.arena[...] = 0xA5
+    ARENA.memory[...] = 0xA5
     for want, have in zip(first, compiled(program.arrays), strict=True):
         same_bits(want, have)
 

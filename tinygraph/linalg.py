@@ -57,9 +57,7 @@ def _matrix(x: TensorLike) -> Node:
 
 
 @api(p="ord")
-def vector_norm(
-    x: TensorLike, axis: Axis = None, keepdims: bool = False, ord: float = 2
-) -> Tensor:
+def vector_norm(x: TensorLike, axis: Axis = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The p-norm over `axis`: the sum of |x|^p, to the power 1 / p.
 
     ord: p; inf for the largest and -inf for the smallest absolute value, 0 for the number of
@@ -124,9 +122,7 @@ def matrix_norm(x: TensorLike, keepdims: bool = False, ord: Any = "fro") -> Tens
 
 
 @api(p="ord")
-def norm(
-    x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False
-) -> Tensor:
+def norm(x: TensorLike, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The norm of vectors or matrices, whichever `axis` and `ord` ask for (as in NumPy).
 
     Without `ord` the root of the sum of squares, over `axis` or over all elements. With it, a

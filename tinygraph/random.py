@@ -323,7 +323,7 @@ def categorical(key: Node, logits: TensorLike, axis: int = -1, shape: Any = ()) 
     node = as_node(logits)
     if not is_float(node.dtype):
         node = cast(node, dtype=DEFAULT_FLOAT)
-    place = axis if axis < 0 else axis - node.ndim
+    place = normalize_axis(axis, node.ndim) - node.ndim  # from the end, whatever stands in front
     several = as_shape((shape,))
     return r.categorical(key, broadcast_to(node, shape=(*several, *node.shape)), place)
 

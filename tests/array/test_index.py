@@ -102,7 +102,7 @@ def test_setting_items(case, kind):
         "leading": -1 - numbered((1, *np.shape(place)) if np.ndim(place) else ()),
     }[kind]
     expected = x.copy()
-    expected[index] = value
+    expected[index] = np.broadcast_to(value, (1, *np.shape(place)))[0]
     got = tg.tensor(x)
     got[index] = value
     np.testing.assert_array_equal(got.numpy(), expected, strict=True)
@@ -133,7 +133,7 @@ def test_lists_ranges_masks_and_tensors_as_indices():
                                                           else np.asarray(index)])  # fmt: skip
     np.testing.assert_array_equal(t[t > 5].numpy(), x[x > 5])
     np.testing.assert_array_equal(t[tg.tensor(2)].numpy(), x[2])
-    np.testing.assert_array_equal(t[tg.tensor(1):, np.int8(1)].numpy(), x[1:, 1])
+    np.testing.assert_array_equal(t[tg.tensor(1) :, np.int8(1)].numpy(), x[1:, 1])
     np.testing.assert_array_equal(t[(0, 1), (2, 2)].numpy(), x[(0, 1), (2, 2)])
 
 

@@ -155,11 +155,18 @@ def test_integers_are_cast():
 
 def test_gradients():
     x = tg.tensor(S[0])
-    for f in (lambda t: tg.diag(tg.diagonal(t, 1), -1), tg.linalg.pinv, tg.linalg.norm,
-              lambda t: tg.linalg.matrix_norm(t, ord="nuc"), lambda t: tg.cross(t, t.T),
-              lambda t: tg.linalg.vector_norm(t, 0, ord=3), tg.linalg.det,
-              lambda t: tg.linalg.matrix_power(t, -2), lambda t: tg.linalg.solve(t, t[0])):
-        tg.testing.check_grads(f, (x,))  # fmt: skip
+    for f in (
+        lambda t: tg.diag(tg.diagonal(t, 1), -1),
+        tg.linalg.pinv,
+        tg.linalg.norm,
+        lambda t: tg.linalg.matrix_norm(t, ord="nuc"),
+        lambda t: tg.cross(t, t.T),
+        lambda t: tg.linalg.vector_norm(t, 0, ord=3),
+        tg.linalg.det,
+        lambda t: tg.linalg.matrix_power(t, -2),
+        lambda t: tg.linalg.solve(t, t[0]),
+    ):
+        tg.testing.check_grads(f, (x,))
 
 
 @pytest.mark.parametrize(

@@ -99,10 +99,15 @@ def test_sorting(x, descending, data):
 
 def test_gradients():
     index = np.array([[[0, 0, 1, 3]]])
-    for f in (lambda t: tg.take(t, [1, 1, 0], 0), lambda t: tg.gather(t, 2, index),
-              lambda t: tg.scatter_add(t, 2, index, t[:1, :1] * 2), lambda t: tg.sort(t, 1),
-              lambda t: tg.topk(t, 2).values, lambda t: tg.masked_fill(t, X > 0, 1.0)):
-        tg.testing.check_grads(f, (tg.tensor(X),))  # fmt: skip
+    for f in (
+        lambda t: tg.take(t, [1, 1, 0], 0),
+        lambda t: tg.gather(t, 2, index),
+        lambda t: tg.scatter_add(t, 2, index, t[:1, :1] * 2),
+        lambda t: tg.sort(t, 1),
+        lambda t: tg.topk(t, 2).values,
+        lambda t: tg.masked_fill(t, X > 0, 1.0),
+    ):
+        tg.testing.check_grads(f, (tg.tensor(X),))
 
 
 def test_what_depends_on_values_must_know_them():

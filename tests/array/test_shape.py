@@ -184,12 +184,19 @@ def test_pad_widths_and_values():
 
 def test_gradients():
     x = tg.tensor(np.random.default_rng(0).standard_normal((3, 4)))
-    for f in (lambda t: tg.pad(t, (1, 2), "reflect"), lambda t: tg.pad(t, 2, "circular"),
-              lambda t: tg.pad(t, 2, "replicate"), lambda t: tg.pad(t, ((1, -1), (0, 2))),
-              lambda t: tg.roll(t, 2, 1), lambda t: tg.repeat(t, [2, 0, 1], 0),
-              lambda t: tg.tile(t, (2, 2)), lambda t: tg.stack([t, t * t], 1),
-              lambda t: tg.flip(t)[::2], lambda t: tg.concat(tg.split(t, 3, 1)[::-1], 1)):
-        tg.testing.check_grads(f, (x,))  # fmt: skip
+    for f in (
+        lambda t: tg.pad(t, (1, 2), "reflect"),
+        lambda t: tg.pad(t, 2, "circular"),
+        lambda t: tg.pad(t, 2, "replicate"),
+        lambda t: tg.pad(t, ((1, -1), (0, 2))),
+        lambda t: tg.roll(t, 2, 1),
+        lambda t: tg.repeat(t, [2, 0, 1], 0),
+        lambda t: tg.tile(t, (2, 2)),
+        lambda t: tg.stack([t, t * t], 1),
+        lambda t: tg.flip(t)[::2],
+        lambda t: tg.concat(tg.split(t, 3, 1)[::-1], 1),
+    ):
+        tg.testing.check_grads(f, (x,))
 
 
 def test_open_sizes():

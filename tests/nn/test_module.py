@@ -217,5 +217,16 @@ def test_repr_and_summary():
     assert "output shape" not in net.summary()
 
 
+def test_tensors_bear_their_dotted_names():
+    net = nn.Sequential(Net(), nn.BatchNorm1d(2))
+    net[1].bias.name = "mine"
+    outer = nn.Sequential(net)
+    assert {tensor.name for tensor in outer.parameters()} == {
+        "0.0.scale", "0.0.first.weight", "0.0.first.bias", "0.0.body.1.weight", "0.1.weight",
+        "mine",
+    }  # fmt: skip
+    assert net[1].running_mean.name == "0.1.running_mean"
+
+
 def test_a_parameter_says_what_it_is():
     assert repr(nn.Parameter([1.0])) == "Parameter(tensor([1.], requires_grad=True))"

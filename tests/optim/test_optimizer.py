@@ -148,17 +148,26 @@ def test_gradients_that_are_never_cleared_do_not_pile_up():
 
 
 def test_a_failed_step_changes_nothing():
-    table = nn.Embedding(3, 2)
-    optimizer = optim.Adam(table.parameters())
-    before = table.weight.numpy()
-    loss = tg.sum(table(tg.tensor([7])))
-    loss.backward()
-    with pytest.raises(IndexError, match="index 7 is out of range"):
+    net = nn.Sequential(nn.Embedding(3, 2), nn.BatchNorm1d(2))
+    optimizer = optim.Adam(net.parameters())
+    before = net.state_dict()
+
+    def train(rows):
+        loss = tg.sum(net(tg.tensor(rows)) ** 3)
+        loss.backward()
         optimizer.step()
-    del loss
+        optimizer.zero_grad()
+        return loss
+
+    with pytest.raises(IndexError, match="index 7 is out of range") as failure:
+        train([0, 7])
+    for name, value in net.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+    assert optimizer.state[net[0].weight]["step"].item() == 0
     optimizer.zero_grad()
-    np.testing.assert_array_equal(table.weight.numpy(), before)
-    assert optimizer.state[table.weight]["step"].item() == 0
+    train([0, 1])  # the loss that failed is still held by the traceback
+    assert failure.tb is not None
+    assert net[1].num_batches_tracked.item() == 1
 
 
 def test_a_step_on_a_placeholder_says_so_and_changes_nothing():
@@ -237,6 +246,8 @@ def test_state_that_does_not_fit_is_not_loaded():
     with pytest.raises(StateError, match=r"exp_avg of parameter 1: expected shape \(1,\), got"):
         optimizer.load_state_dict(saved)
     assert optimizer.state[a]["exp_avg"].item() != 1.0
+    with pytest.raises(ValueError, match="Adam: expected lr of at least 0, got -1"):
+        optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0, 1], "lr": -1}]})
     with pytest.raises(StateError, match=r"expected groups of \[2\] parameters, got \[1\]"):
         optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0]}]})
 
@@ -275,6 +286,17 @@ def test_wrong_options():
     assert optimizer.param_groups[0]["lr"] == 0.5
     with pytest.raises(TypeError, match="add others with add_param_group"):
         optimizer.param_groups[0]["params"] = []
+
+
+def test_options_that_go_together_are_changed_together():
+    (w,) = parameters(1.0)
+    optimizer = optim.SGD([w], lr=0.5, momentum=0.9, nesterov=True)
+    plain = optim.SGD([w], lr=0.25)
+    optimizer.load_state_dict(plain.state_dict())
+    assert optimizer.param_groups[0]["momentum"] == 0.0
+    with pytest.raises(ValueError, match="nesterov needs momentum"):
+        optimizer.param_groups[0].update(lr=1.0, nesterov=True)
+    assert optimizer.param_groups[0]["lr"] == 0.25
 
 
 def test_minimize_changes_nothing_and_wants_a_loss():

@@ -241,9 +241,7 @@ def _count(start: Any, stop: Any, step: Any) -> Size:
 
 
 @creator
-def linspace(
-    start: float, stop: float, num: int, dtype: Any = None, endpoint: bool = True
-) -> Node:
+def linspace(start: float, stop: float, num: int, dtype: Any = None, endpoint: bool = True) -> Node:
     """`num` numbers at equal distances from `start` to `stop`; both ends are met exactly.
 
     endpoint: whether `stop` is among them. dtype: float32 unless given.

@@ -152,5 +152,3 @@ def astype(x: TensorLike, dtype: Any) -> Tensor:
 def lerp(start: TensorLike, end: TensorLike, weight: TensorLike) -> Tensor:
     """start + weight * (end - start)."""
     return add(start, multiply(weight, subtract(end, start)))
-
-

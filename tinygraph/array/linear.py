@@ -67,9 +67,7 @@ def vecdot(x1: TensorLike, x2: TensorLike, axis: int = -1) -> Tensor:
     """
     a, b = (_axis_last(as_node(x), axis) for x in (x1, x2))
     if a.shape[-1] != b.shape[-1] and is_known(a.shape[-1], b.shape[-1]):
-        raise ShapeError(
-            f"the sizes along axis {axis} differ: {a.shape[-1]} and {b.shape[-1]}"
-        )
+        raise ShapeError(f"the sizes along axis {axis} differ: {a.shape[-1]} and {b.shape[-1]}")
     return Tensor(einsum_node("...i,...i->...", a, b))
 
 

@@ -31,7 +31,7 @@ from tinygraph.array.creation import check_device
 from tinygraph.dtypes import bool_, canonical, float16, float32, float64, int32, int64
 from tinygraph.errors import ShapeError
 from tinygraph.runtime.backend import backends
-from tinygraph.tensor import Tensor
+from tinygraph.tensor import Tensor, state, tensor
 
 Function = Callable[..., Any]
 
@@ -39,10 +39,12 @@ Function = Callable[..., Any]
 
 
 def _operator(function: Function, swapped: bool = False) -> Function:
-    """The method of an operator; what is no array is left to the other operand."""
+    """The method of an operator. What is no array is left to the other operand; but not lists and
+    tuples, which a number repeats: of them `function` says that they are no operands."""
+    accepted = (*OPERANDS, list, tuple)
 
     def method(self: Tensor, other: Any) -> Any:
-        if not isinstance(other, OPERANDS):
+        if not isinstance(other, accepted):
             return NotImplemented
         return function(other, self) if swapped else function(self, other)
 
@@ -159,6 +161,20 @@ def dlpack_device(x: Tensor) -> tuple[int, int]:
     return np.empty(0).__dlpack_device__()
 
 
+def deepcopy(x: Tensor, memo: dict[int, Any]) -> Tensor:
+    """A leaf of its own with the value of x; a copy of state is state."""
+    copied = state(x.numpy()) if x.is_state else tensor(x.numpy())
+    copied.name = x.name
+    return copied.requires_grad_(x.requires_grad)
+
+
+def reduce_to_value(x: Tensor) -> tuple[Function, tuple[Any, ...]]:
+    """What a pickle holds of x: the value, and whether it requires a gradient."""
+    if type(x) is not Tensor:
+        raise TypeError(f"a {type(x).__name__} is not pickled; save its module's state_dict()")
+    return tensor, (x.numpy(), None, x.requires_grad)
+
+
 def new_zeros(x: Tensor, *sizes: Any) -> Tensor:
     """Zeros of the dtype of x and another shape."""
     return new.zeros(*sizes, dtype=x.dtype)
@@ -218,8 +234,10 @@ SAME: dict[ModuleType, str] = {
 OTHERS: dict[str, Function] = {
     "__array_namespace__": array_namespace,
     "__contains__": contains,
+    "__deepcopy__": deepcopy,
     "__dlpack__": to_dlpack,
     "__dlpack_device__": dlpack_device,
+    "__reduce__": reduce_to_value,
     "bool": _cast_to(bool_),
     "clamp": elementwise.clip,
     "contiguous": contiguous,

@@ -104,9 +104,7 @@ def mean_node(x: Node, axis: Axis, keepdims: bool) -> Node:
 
 
 @api(ddof="correction")
-def var(
-    x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False
-) -> Tensor:
+def var(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
     """The variance over `axis`: sum of (x - mean)^2 / (n - correction), n elements taken together.
 
     correction: 0, as in the Array API and NumPy; PyTorch's default is 1.
@@ -128,9 +126,7 @@ def var_node(x: Node, axis: Axis, correction: float, keepdims: bool) -> Node:
 
 
 @api(ddof="correction")
-def std(
-    x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False
-) -> Tensor:
+def std(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
     """The standard deviation over `axis`, the square root of `var`.
 
     correction: 0, as in the Array API and NumPy; PyTorch's default is 1.

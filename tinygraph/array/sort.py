@@ -31,9 +31,7 @@ def sort(x: TensorLike, axis: int = -1, descending: bool = False, stable: bool =
 
 
 @api
-def argsort(
-    x: TensorLike, axis: int = -1, descending: bool = False, stable: bool = True
-) -> Tensor:
+def argsort(x: TensorLike, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
     """The indices (int64) that sort x along `axis`. Always stable: equal elements keep their order.
 
     >>> import tinygraph as tg
@@ -53,9 +51,7 @@ class TopK(NamedTuple):
 
 
 @api
-def topk(
-    x: TensorLike, k: int, axis: int = -1, largest: bool = True, sorted: bool = True
-) -> TopK:
+def topk(x: TensorLike, k: int, axis: int = -1, largest: bool = True, sorted: bool = True) -> TopK:
     """The k largest elements of x along `axis`, the largest first, and their places.
 
     largest: False for the smallest ones. sorted: the result is in order in any case.

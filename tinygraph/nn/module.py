@@ -170,6 +170,10 @@ class Module:
                 f"{type(self).__name__}.{name}: expected a Module, got {type(module).__name__}"
             )
         self._enter("_modules", name, module)
+        if module is not None:
+            for path, tensor in module._entries(name).items():
+                if tensor.name is None or path.endswith(tensor.name):
+                    tensor.name = path  # as printed tapes show it
 
     def register_buffer(self, name: str, tensor: Any, persistent: bool = True) -> None:
         """Enter a Tensor that is state of the module but is not learned.

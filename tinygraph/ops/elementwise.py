@@ -257,9 +257,19 @@ atanh: Op = unary(
 
 # ----------------------------------------------------------------------- special functions
 
+
+def _sigmoid_eval(xp: Any, x: Any, out: Any = None) -> Any:
+    if x.dtype.itemsize < 4:
+        return stored(_sigmoid_eval(xp, x.astype("float32")).astype(x.dtype), out)
+    # exp overflows to infinity where the result is 0; SciPy's expit is not vectorised
+    out = xp.empty_like(x) if out is None else out
+    xp.exp(xp.negative(x, out=out), out=out)
+    return xp.reciprocal(xp.add(out, x.dtype.type(1), out=out), out=out)
+
+
 sigmoid: Op = unary(
     "sigmoid", "1 / (1 + exp(-x)), the logistic function; slope s (1 - s).",
-    scalar="sigmoid(a)", eval=special_ufunc("expit"), truth=lambda x: 1 / (1 + math.exp(-x)),
+    scalar="sigmoid(a)", eval=_sigmoid_eval, truth=lambda x: 1 / (1 + math.exp(-x)),
     vjp=lambda g, out, x: g * (out * (1 - out)),
 )  # fmt: skip
 relu: Op = unary(
@@ -361,8 +371,14 @@ def _where_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 def _where_eval(xp: Any, c: Any, x: Any, y: Any, out: Any = None) -> Any:
     if out is None:
         return xp.where(c, x, y)
-    xp.copyto(out, y)
-    xp.copyto(out, x, where=c)
+    # Chosen by bits, y ^ ((x ^ y) & mask): a branch an element, as copyto and where have it,
+    # is mispredicted half of the time, and took five times as long.
+    bits = np.dtype(f"i{out.itemsize}")
+    mask = xp.negative(c.view("i1"), dtype=bits)
+    chosen, x, y = out.view(bits), x.view(bits), y.view(bits)
+    xp.bitwise_xor(x, y, out=chosen)
+    xp.bitwise_and(chosen, mask, out=chosen)
+    xp.bitwise_xor(chosen, y, out=chosen)
     return out
 
 

@@ -50,11 +50,16 @@ class ParamGroup(UserDict[str, Any]):
         return {name: value for name, value in self.data.items() if name != "params"}
 
     def __setitem__(self, name: str, value: Any) -> None:
-        if name == "params":
+        self.update({name: value})
+
+    def update(self, other: Any = (), /, **options: Any) -> None:
+        """Change several options at once; where one is wrong, none is changed."""
+        new = dict(other, **options)
+        if "params" in new:
             raise TypeError("the parameters of a group stay; add others with add_param_group")
-        options = {**self.options, name: value}
+        options = {**self.options, **new}
         self._check(options)
-        self.data[name] = value
+        self.data.update(new)
         self.form = _form(options)
         for key, number in self._derive(options).items():
             if self._values[key] != number:

@@ -285,8 +285,14 @@ class Optimizer:
             self._fitting(number, param, saved.get(number, {}))
             for number, param in zip(numbers, self._ordered(), strict=True)
         ]
-        for group, entries in zip(self.param_groups, groups, strict=True):
-            group.update({name: entries[name] for name in group.options if name in entries})
+        options = [
+            {name: entries[name] for name in group.options if name in entries}
+            for group, entries in zip(self.param_groups, groups, strict=True)
+        ]
+        for group, new in zip(self.param_groups, options, strict=True):
+            self._check({**group.options, **new})
+        for group, new in zip(self.param_groups, options, strict=True):
+            group.update(new)
             self._prepare(group)
         for param, found in zip(self._ordered(), arrays, strict=True):
             _take_over(self.state[param], found)

@@ -100,7 +100,22 @@ def _realize(nodes: Sequence[Node]) -> None:
         if not outputs:
             return
         order = topological(outputs, has_value)
-    _run(outputs, [node for node in order if node.buffer is not None])
+    try:
+        _run(outputs, [node for node in order if node.buffer is not None])
+    except BaseException:
+        _give_up(outputs)
+        raise
+
+
+def _give_up(outputs: Sequence[Node]) -> None:
+    """After a run that failed: what was assigned in it keeps the value that it had, and what was
+    pending waits no more, or it would fail whatever is computed next too."""
+    failed = set(map(id, outputs))
+    for cell in pending():
+        if id(cell.node) in failed:
+            del _PENDING.cells[id(cell)]
+            while cell.node.op is assign and cell.node.buffer is None:
+                cell.node = cell.node.inputs[1]
 
 
 def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:

@@ -206,9 +206,9 @@ def _released(inputs: Sequence[Node], roots: Sequence[Node], places: range) -> G
     fresh = list(inputs)
     for place in places:
         old = inputs[place]
-        fresh[place] = Node(
-            PLACEHOLDER, (), {"name": "state"}, old.aval, old.origin, old.grad
-        )  # fmt: skip
+        name = getattr(_owner(old), "name", None) or ""
+        fresh[place] = Node(PLACEHOLDER, (), {"name": name}, old.aval, old.origin, old.grad)
+        fresh[place].cell = old.cell
     return Graph(fresh, inline(Graph(inputs, roots), fresh))
 
 

@@ -143,11 +143,18 @@ def _read_by(
 
 
 def _set_parts(found: list[Block]) -> None:
-    for block in _in_order(found):
+    order = _in_order(found)
+    readers: dict[int, set[int]] = {}
+    for block in order:
         if block.nodes[-1].origin.backward:
             block.part = BACKWARD
         elif any(source.part != FORWARD for source in block.inputs):
             block.part = AFTER
+    for block in reversed(order):  # what is there for an update alone, as a count of steps
+        if block.part == FORWARD and readers.get(id(block)) == {AFTER}:
+            block.part = AFTER
+        for source in block.inputs:
+            readers.setdefault(id(source), set()).add(block.part)
 
 
 def _beside_each_use(found: list[Block]) -> list[Block]:

@@ -94,14 +94,17 @@ def _arrange(found: Sequence[Block]) -> Layout:
         edge = (number[id(source)], number[id(block)])
         both = source.part == block.part == BACKWARD and bool(source.inputs)
         edges.append(edge[::-1] if upwards and both else edge)
-    boxes = [
-        Box(*_size(block), _weight(block), block.part, late=block.part == AFTER) for block in found
-    ]
-    layout = layered(boxes, edges, GAP)
+    layout = layered(_boxes(found), edges, GAP)
     for (source, block), way in zip(pairs, layout.routes, strict=True):
         if upwards and source.part == block.part == BACKWARD and source.inputs:
             way.reverse()
     return layout
+
+
+def _boxes(found: Sequence[Block]) -> list[Box]:
+    return [
+        Box(*_size(block), _weight(block), block.part, late=block.part == AFTER) for block in found
+    ]
 
 
 def _can_turn(pairs: Sequence[tuple[Block, Block]]) -> bool:
