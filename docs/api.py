@@ -230,7 +230,21 @@ def _parameters(thing: Any) -> list[inspect.Parameter]:
         found = list(inspect.signature(thing).parameters.values())
     except (TypeError, ValueError):
         return []
-    return [p.replace(annotation=p.empty) for p in found if p.name not in ("self", "cls")]
+    return [_shown(p) for p in found if p.name not in ("self", "cls")]
+
+
+class _Elided:
+    """A default value that does not read well."""
+
+    def __repr__(self) -> str:
+        return "..."
+
+
+def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter without its annotation, and with a default that can be read."""
+    long = " at 0x" in repr(parameter.default)
+    default = _Elided() if long else parameter.default
+    return parameter.replace(annotation=parameter.empty, default=default)
 
 
 def _arguments(thing: Any) -> list[str]:

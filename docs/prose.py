@@ -60,6 +60,10 @@ def _named(text: str, arguments: Collection[str]) -> str:
     """`name: what it is` with the name set as code, where it is an argument."""
     if not arguments:
         return text
-    names = "|".join(re.escape(plain(name)) for name in sorted(arguments, key=len, reverse=True))
-    found = re.compile(rf"(^|(?<=[.;] )|(?<=\n)|(?<=- ))({names}): ", re.MULTILINE)
-    return found.sub(lambda match: f"`{match.group(2).replace(chr(92), '')}`: ", text)
+    name = "|".join(re.escape(plain(name)) for name in sorted(arguments, key=len, reverse=True))
+    found = re.compile(rf"(?:^|(?<=[.;] )|(?<=- ))(?:{name})(?:, (?:{name}))*(?=: )", re.MULTILINE)
+    return found.sub(lambda match: re.sub(name, _as_code, match.group()), text)
+
+
+def _as_code(match: re.Match[str]) -> str:
+    return "`" + match.group().replace("\\", "") + "`"

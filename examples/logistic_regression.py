@@ -23,10 +23,10 @@ from tinygraph import nn, optim, viz
 READING = """
 How to read it. The `in` lines are what a call fills in: the batch, and the parameters and the
 learning rate as they are at that time. Each numbered line is one instruction: the slot that it
-writes, what it computes from which slots, and the line of this file that asked for it; those
-with `gradient` behind them were made by differentiation. All slots lie in one arena of memory,
-in which two of them share a place when they are not needed at the same time. The `out` lines
-are the loss and the new parameters, which are written over the old ones.
+writes, with its shape, the operation and the slots that it reads, and the line of this file that
+asked for it. Those marked `backward` were made by differentiation; the last ones change the
+parameters. All slots lie in one arena of memory, in which slots that are not needed at the same
+time share a place. The `out` lines are the loss, and the new parameters, written over the old.
 """
 
 
@@ -40,8 +40,10 @@ def show_depth(out: Path) -> None:
     print(f"The graph of sigmoid(w1 * x1 + w2 * x2):\n{logistic}")
     print(f"depth without the sigmoid: {tg.graph.depth(linear)} (the products, side by side; sum)")
     print(f"depth with the sigmoid: {tg.graph.depth(logistic)}")
-    print(f"\nThe same for Graphviz:\n{tg.graph.dot(logistic)}")
-    viz.draw_graph(logistic, out / "logistic_regression_graph.png")
+    picture, dot = out / "logistic_regression_graph.png", out / "logistic_regression_graph.dot"
+    viz.draw_graph(logistic, picture)
+    dot.write_text(tg.graph.dot(logistic), encoding="utf-8")
+    print(f"picture: {picture}, and for Graphviz: {dot}\n")
 
 
 def patients() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -60,7 +62,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--lr", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the pictures")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     show_depth(options.out)
@@ -83,8 +85,9 @@ def main() -> None:
     seconds = time.perf_counter() - start
     right = np.mean(predict(x_test).numpy() == (t_test > 0.5))
     print(f"loss {losses[0]:.4f} -> {losses[-1]:.4f}, test accuracy {right:.2%}, {seconds:.2f} s")
-    viz.plot_curves({"training loss": losses}, options.out / "logistic_regression_curve.png")
-    print(f"pictures: {options.out / 'logistic_regression_'}graph.png and ..._curve.png")
+    curve = options.out / "logistic_regression_curve.png"
+    viz.plot_curves({"training loss": losses}, curve, xlabel="step")
+    print(f"picture: {curve}")
 
 
 if __name__ == "__main__":

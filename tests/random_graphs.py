@@ -61,7 +61,12 @@ class Program:
 
 
 def shapes(most=3):
-    return st.lists(st.sampled_from((1, 2, 3, 4, 0)), max_size=most).map(tuple)
+    return st.lists(st.sampled_from((2, 3, 1, 4, 0)), max_size=most).map(tuple)
+
+
+def usual_shapes():
+    """Mostly matrices; now and then something else."""
+    return st.one_of(st.just((2, 3)), st.just((3, 2)), st.just((2, 3, 2)), shapes())
 
 
 # ------------------------------------------------------------------- makers: of single nodes
@@ -299,21 +304,21 @@ SMOOTH_MAKERS = (smooth_unary, binary, with_number, total, stabilised, *MOVEMENT
 
 
 @st.composite
-def programs(draw, makers=EVERY, dtypes=DTYPES, special=True, most=12):
+def programs(draw, makers=EVERY, dtypes=DTYPES, special=True, most=16):
     """A graph of up to `most` nodes made by `makers`, and values for its inputs.
 
     special: whether floats may be infinite, NaN or -0.0.
     """
     pool = [
-        Node(PLACEHOLDER, (), {"name": f"x{i}"}, Aval(draw(shapes()), np.dtype(dtype)))
+        Node(PLACEHOLDER, (), {"name": f"x{i}"}, Aval(draw(usual_shapes()), np.dtype(dtype)))
         for i, dtype in enumerate(draw(st.lists(st.sampled_from(dtypes), min_size=1, max_size=3)))
     ]
     inputs = list(pool)
-    for maker in draw(st.lists(st.sampled_from(makers), min_size=1, max_size=most)):
+    for maker in draw(st.lists(st.sampled_from(makers), min_size=most // 2, max_size=most)):
         node = maker(draw, pool)
         if node is not None:
             pool.append(node)
-    outputs = draw(st.lists(st.sampled_from(pool), max_size=2))
+    outputs = draw(st.lists(st.sampled_from(pool[len(inputs) :] or pool), max_size=3))
     rng = np.random.default_rng(draw(st.integers(0, 9)))
     graph = Graph(inputs, [pool[-1], *outputs])
     return Program(graph, {node: _value(rng, node, special) for node in inputs})

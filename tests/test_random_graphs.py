@@ -1,7 +1,7 @@
 """Random graphs: rewriting keeps their meaning, the compiled tape keeps it too."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from plans import check_plan
 from random_graphs import EXACT, SMOOTH_MAKERS, programs
 
@@ -11,6 +11,12 @@ from tinygraph.passes import optimise
 from tinygraph.runtime.backend import named
 from tinygraph.runtime.interpret import interpret
 from tinygraph_numpy.backend import ARENA
+
+# Graphs are cheap: eight times the examples of other tests.
+many = settings(
+    max_examples=8 * settings.default.max_examples,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
 def naive(graph, arrays):
@@ -60,6 +66,7 @@ def same_bits(one, other):
         np.testing.assert_array_equal(np.signbit(one[number]), np.signbit(other[number]))
 
 
+@many
 @given(programs(EXACT))
 def test_rewriting_keeps_every_bit(program):
     """All but `stabilise`, which is there to change the rounding."""
@@ -71,6 +78,7 @@ def test_rewriting_keeps_every_bit(program):
         same_bits(want, got)
 
 
+@many
 @given(programs(SMOOTH_MAKERS, dtypes=("float64",), special=False))
 def test_stabilising_changes_the_rounding_alone(program):
     after = optimise(program.graph, check=True)
@@ -81,6 +89,7 @@ def test_stabilising_changes_the_rounding_alone(program):
         np.testing.assert_allclose(got[fair], want[fair], rtol=1e-7, atol=1e-7)
 
 
+@many
 @given(programs())
 def test_the_tape_computes_what_the_rewritten_graph_means(program):
     compiled = compile_graph(program.graph, named("numpy"), (), {})
@@ -94,6 +103,7 @@ def test_the_tape_computes_what_the_rewritten_graph_means(program):
         same_bits(np.asarray(want), have)
 
 
+@many
 @given(programs())
 def test_a_second_call_gives_the_same(program):
     """Nothing of the first call is left in the arena that the second could read."""
@@ -104,11 +114,13 @@ def test_a_second_call_gives_the_same(program):
         same_bits(want, have)
 
 
+@many
 @given(programs(most=30))
 def test_no_two_live_buffers_overlap(program):
     check_plan(make_tape(program.graph))
 
 
+@many
 @given(programs())
 def test_interpreting_harms_no_input(program):
     before = [array.copy() for array in program.arrays]
@@ -117,6 +129,7 @@ def test_interpreting_harms_no_input(program):
         same_bits(array, copy)
 
 
+@many
 @given(programs(most=20))
 def test_equal_graphs_have_equal_keys(program):
     graph = program.graph

@@ -23,7 +23,7 @@ from tinygraph.compiler.tape import Tape
 from tinygraph.dtypes import canonical, is_float
 from tinygraph.errors import TraceError
 from tinygraph.function import result_tensor
-from tinygraph.graph.node import STATE, Aval, Node
+from tinygraph.graph.node import STATE, Aval, Node, serial
 from tinygraph.graph.origin import caller
 from tinygraph.ops.movement import assign
 from tinygraph.ops.registry import PLACEHOLDER
@@ -61,7 +61,7 @@ class Trace:
             self.written[id(tensor)] = (tensor, tensor.node)
             tensor.is_state = True
             if tensor.node.buffer is not None:
-                tensor.node.cell = weakref.ref(tensor)
+                tensor.node.belong(tensor)
 
     def touch_grad(self, tensor: Tensor) -> None:
         """`tensor.grad` is about to be read or written."""
@@ -71,7 +71,7 @@ class Trace:
         self.grads[id(tensor)] = (tensor, before)
         if before is not None:
             before.is_state = True
-            before.node.cell = weakref.ref(before)
+            before.node.belong(before)
         self.guards.append(_same_grad(tensor, before))
 
     def touch_module(self, module: Any) -> None:
@@ -277,6 +277,7 @@ def _placeholder(leaf: Any, number: int) -> Tensor:
 
 def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.TreeDef) -> Traced:
     lazy.realize([])
+    since = serial()
     inner = [_placeholder(x, i) if _is_traced(x) else x for i, x in enumerate(leaves)]
     inputs = [x.node for x, leaf in zip(inner, leaves, strict=True) if _is_traced(leaf)]
     trace = Trace(inputs)
@@ -300,7 +301,7 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
             kept_grads.append((weakref.ref(tensor), len(nodes)))
             nodes.append(node)
     return Traced(
-        program=Program(inputs, nodes, updates),
+        program=Program(inputs, nodes, updates, since),
         structure=out_structure,
         fixed=[None if isinstance(leaf, Tensor) else leaf for leaf in outputs],
         returned=returned,

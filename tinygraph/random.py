@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import inspect
 import threading
-import weakref
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -89,7 +88,7 @@ class Generator:
         A compiled function feeds it anew at each call."""
         state = np.array(self.reserve(1), np.uint64)
         node = Node(DATA, (), {}, Aval((2,), uint64), None, False, state)
-        node.cell = weakref.ref(self)
+        node.belong(self)
         return node
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -112,12 +111,13 @@ class Tensor:
             if self.node.inputs:
                 lazy.realize([self.node])
             self.node = _leaf_like(self.node, True)
-            self.node.cell = weakref.ref(self)
+            self.node.belong(self, self.is_state)
         elif self.node.cell is None:
             raise GraphError("only a leaf can stop requiring a gradient; use detach()")
         else:
             self.node = _leaf_like(self.node, False)
-            self.node.cell = weakref.ref(self) if self.is_state else None
+            if self.is_state:
+                self.node.belong(self)
         return self
 
     # ------------------------------------------------------------------------ its value
@@ -219,7 +219,7 @@ class Tensor:
             node = node if node.dtype == self.dtype else cast(node, dtype=self.dtype)
             node = assign(node, self.node)
         node.grad = self.node.grad
-        node.cell = weakref.ref(self)
+        node.belong(self)
         self.node = node
         lazy.note(self)
         return self
@@ -236,7 +236,8 @@ class Tensor:
             STATE.trace.touch(self)
         grad = self.node.grad
         self.node = Node(DATA, (), {}, self.node.aval, None, grad, array)
-        self.node.cell = weakref.ref(self) if grad or self.is_state else None
+        if grad or self.is_state:
+            self.node.belong(self, self.is_state)
         return self
 
     def detach(self) -> Tensor:
@@ -364,7 +365,9 @@ class Tensor:
 
 _ALIASES = {"power": "pow", "true_divide": "divide", "absolute": "abs", "arctan": "atan",
             "arcsin": "asin", "arccos": "acos", "arctan2": "atan2", "arctanh": "atanh",
-            "arcsinh": "asinh", "arccosh": "acosh", "invert": "bitwise_invert"}  # fmt: skip
+            "arcsinh": "asinh", "arccosh": "acosh", "invert": "bitwise_invert",
+            "left_shift": "bitwise_left_shift", "right_shift": "bitwise_right_shift",
+            "rint": "round"}  # fmt: skip
 
 
 def _leaf_like(node: Node, grad: bool) -> Node:
@@ -419,7 +422,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     result = Tensor(node)
     if requires_grad:
         check_differentiable("a Tensor that requires a gradient", node)
-        node.cell = weakref.ref(result)
+        node.belong(result, live=False)
     return result
 
 
@@ -443,7 +446,7 @@ def state(data: Any, dtype: Any = None, name: str | None = None) -> Tensor:
     result = tensor(data, dtype)
     result.is_state = True
     result.name = name
-    result.node.cell = weakref.ref(result)
+    result.node.belong(result)
     return result
 
 
@@ -467,7 +470,9 @@ def placeholder(shape: Sequence[int | None], dtype: Any = "float32", name: str =
             )
         sizes.append(Dim.symbol(f"{label}_{axis}") if size is None else size)
     aval = Aval(tuple(sizes), canonical(dtype))
-    return Tensor(Node(PLACEHOLDER, (), {"name": label}, aval, None, is_float(aval.dtype)))
+    node = Node(PLACEHOLDER, (), {"name": label}, aval, None, is_float(aval.dtype))
+    lazy.PLACEHOLDERS.add(node)
+    return Tensor(node)
 
 
 def _count() -> Iterator[int]:

@@ -46,6 +46,7 @@ def test_bits(name):
     same(op(2, tg.tensor(np.abs(N))), op(2, np.abs(N)))
     if name.endswith("or_") or name == "xor":
         same(op(tg.tensor(X > 0), X < 1), op(X > 0, X < 1))
+    np.testing.assert_array_equal(op(other, tg.tensor(np.abs(N))).numpy(), op(other, np.abs(N)))
     same(~tg.tensor(N), ~N)
     same(~tg.tensor(X > 0), ~(X > 0))
 
@@ -58,6 +59,8 @@ def test_power_and_single_operators():
     same(-t, -X)
     same(+t, X)
     same(abs(t), abs(X))
+    same(tg.positive(X), X)
+    same(tg.signbit(np.array([-0.0, 0.0, -2.0])), np.array([True, False, True]))
 
 
 def test_division_of_integers_is_float32():

@@ -52,9 +52,7 @@ def test_inputs_by_name_and_any_nesting_of_outputs():
 def test_wrong_feeds():
     x = tg.placeholder((None, 3), name="x")
     f = tg.function([x], x * 2, name="double")
-    with pytest.raises(
-        tg.errors.ShapeError, match=r"'x' has shape \(None, 3\), it was fed"
-    ):
+    with pytest.raises(tg.errors.ShapeError, match=r"'x' has shape \(None, 3\), it was fed"):
         f(np.ones((2, 4)))
     with pytest.raises(tg.errors.UnfedError, match="'x' was not fed"):
         f()
@@ -81,9 +79,7 @@ def test_a_placeholder_that_is_no_input_is_named():
     y = tg.placeholder((2,), name="forgotten")
     with pytest.raises(tg.errors.UnfedError, match="'forgotten', which is not among the inputs"):
         tg.function([x], x + y)
-    with pytest.raises(
-        tg.errors.GraphError, match=r"an input of tg\.function is a"
-    ):
+    with pytest.raises(tg.errors.GraphError, match=r"an input of tg\.function is a"):
         tg.function([x * 2], x)
 
 
@@ -156,6 +152,34 @@ def test_the_tape_prints_the_users_lines():
     assert text.count("test_function.py:") == 2
     with pytest.raises(tg.errors.ShapeError, match="open sizes"):
         f.tape()
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_what_was_computed_of_state_before_is_followed(eager):
+    w = tg.state([2.0])
+    x = tg.placeholder((1,), name="x")
+    with tg.eager() if eager else tg.lazy():
+        double = w * 2
+        assert double.tolist() == [4.0]  # looked at while the graph is defined
+        f = tg.function([x], double * x, updates={w: w + 1})
+        assert [f([1.0]).item() for _ in range(3)] == [4.0, 6.0, 8.0]
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
+def test_a_graph_that_is_defined_and_run_in_eager_mode_trains(optimizer):
+    def losses():
+        tg.manual_seed(0)
+        model = tg.nn.Sequential(tg.nn.Linear(3, 4), tg.nn.Dropout(0.2), tg.nn.Linear(4, 1))
+        opt = getattr(tg.optim, optimizer)(model.parameters(), lr=0.1, weight_decay=0.1)
+        x = tg.placeholder((None, 3), name="x")
+        loss = tg.mean(model(x) ** 2)
+        step = tg.function([x], loss, updates=opt.minimize(loss))
+        data = np.linspace(-1, 1, 12, dtype="float32").reshape(4, 3)
+        return [float(step(data)) for _ in range(5)]
+
+    expected = losses()
+    with tg.eager():
+        np.testing.assert_allclose(losses(), expected, rtol=1e-5)
 
 
 def test_eager_mode_runs_the_same_function():

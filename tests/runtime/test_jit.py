@@ -93,6 +93,19 @@ def test_a_captured_tensor_is_a_constant_and_says_so():
     assert "constant captured from test_jit.py" in str(f.tape(tg.tensor([1.0])))
 
 
+def test_what_was_computed_outside_is_a_constant():
+    w = tg.state([2.0])
+    double = w * 2
+
+    @tg.jit
+    def f(x):
+        w.assign(w + 1)
+        return x * double + w * 0
+
+    assert [f(tg.tensor([1.0])).item() for _ in range(3)] == [4.0, 4.0, 4.0]
+    assert w.tolist() == [5.0]
+
+
 def test_training_mode_is_part_of_the_key():
     layer = tg.nn.Dropout(0.5)
 

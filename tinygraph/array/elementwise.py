@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygraph.array.convert import TensorLike, as_node, as_operand, lift
+from tinygraph.array.convert import TensorLike, as_node, as_operand, lift, to_tensor
 from tinygraph.dtypes import canonical, is_float
 from tinygraph.graph.node import Node
 from tinygraph.ops import elementwise as e
@@ -96,9 +96,19 @@ def reciprocal(x: TensorLike) -> Tensor:
     return divide(1.0, x)
 
 
-def positive(x: Tensor) -> Tensor:
+def positive(x: TensorLike) -> Tensor:
     """x itself."""
-    return x
+    return to_tensor(x)
+
+
+def signbit(x: TensorLike) -> Tensor:
+    """Whether x has a minus sign (bool): so have -0.0 and some NaN.
+
+    >>> import tinygraph as tg
+    >>> tg.signbit(tg.tensor([-0.0, 0.0]))
+    tensor([ True, False])
+    """
+    return less(copysign(1.0, x), 0.0)
 
 
 def softplus(x: TensorLike) -> Tensor:

@@ -7,6 +7,7 @@ when the graph runs, a `data` leaf carries a buffer.
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -50,15 +51,26 @@ class State(threading.local):
 
 
 STATE = State()
+_SERIAL = itertools.count()
+
+
+def serial() -> int:
+    """A number above that of every node there is, and below that of every node to come."""
+    return next(_SERIAL)
 
 
 class Node:
     """One operation. `outs` is set only where an op has several results: then each is reached
-    through an `item` node, and `shape` and `dtype` are those of the first."""
+    through an `item` node, and `shape` and `dtype` are those of the first.
+
+    buffer: the memo of its value. grad: whether gradients run through it. cell: for a leaf, the
+    Tensor or generator whose present value it is. live: whether it depends on such a leaf that
+    changes from call to call. serial: counts nodes in the order in which they were made.
+    """
 
     __slots__ = (
-        "__weakref__", "buffer", "cell", "dtype", "grad", "inputs", "op", "origin", "outs",
-        "params", "shape",
+        "__weakref__", "buffer", "cell", "dtype", "grad", "inputs", "live", "op", "origin", "outs",
+        "params", "serial", "shape",
     )  # fmt: skip
 
     op: Op
@@ -71,6 +83,8 @@ class Node:
     grad: bool
     buffer: Any
     cell: weakref.ref[Any] | None
+    live: bool
+    serial: int
 
     def __init__(
         self,
@@ -92,16 +106,23 @@ class Node:
             self.outs = aval
             self.shape, self.dtype = aval[0]
         self.origin = origin or STATE.origin or caller()
-        if grad is None:
-            grad = False
-            if STATE.grad:
-                for node in inputs:
-                    if node.grad:
-                        grad = True
-                        break
-        self.grad = grad
+        self.serial = next(_SERIAL)
+        needs = live = False
+        for node in inputs:
+            needs = needs or node.grad
+            live = live or node.live
+        self.grad = (needs and STATE.grad) if grad is None else grad
+        self.live = live
         self.buffer = buffer
         self.cell = None
+
+    def belong(self, owner: Any, live: bool = True) -> None:
+        """Let this leaf be the present value of `owner`, a Tensor or a random generator.
+
+        live: whether that changes between calls of a function that is built on it.
+        """
+        self.cell = weakref.ref(owner)
+        self.live = live
 
     @property
     def aval(self) -> Aval:
@@ -116,9 +137,7 @@ class Node:
     def ndim(self) -> int:
         return len(self.shape)
 
-    def replace(
-        self, inputs: tuple[Node, ...] | None = None, params: Params | None = None
-    ) -> Node:
+    def replace(self, inputs: tuple[Node, ...] | None = None, params: Params | None = None) -> Node:
         """A copy with other inputs of the same avals, or other parameters; same origin."""
         return Node(
             self.op,

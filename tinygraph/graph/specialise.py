@@ -76,7 +76,7 @@ def _check_assumptions(
 
 def _stretched(declared: Shape, actual: Shape, result: Shape) -> bool:
     """Whether a size that was not declared as 1 is 1 now, and broadcasts."""
-    tail = result[len(result) - len(actual):]
+    tail = result[len(result) - len(actual) :]
     return any(
         was != 1 and now == 1 and full != 1
         for was, now, full in zip(declared, actual, tail, strict=True)

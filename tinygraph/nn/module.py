@@ -394,5 +394,5 @@ def _walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
 def _recast(tensor: Tensor, dtype: np.dtype[Any]) -> Any:
     """A leaf node for `tensor` with its value in another dtype."""
     changed = Parameter(tensor, tensor.requires_grad, dtype).node
-    changed.cell = tensor.node.cell
+    changed.belong(tensor)
     return changed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ class Parameter(Tensor):
         if requires_grad:
             check_differentiable("a Parameter that requires a gradient", self.node)
         self.is_state = True
-        self.node.cell = weakref.ref(self)
+        self.node.belong(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         copied = Parameter(self, self.requires_grad)

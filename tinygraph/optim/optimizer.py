@@ -113,7 +113,7 @@ class Optimizer:
         group = ParamGroup(params, {**self.defaults, **given}, self._numbers, self._check)
         for param in params:
             param.is_state = True
-            param.node.cell = weakref.ref(param)
+            param.node.belong(param)
         self.param_groups.append(group)
         self._prepare(group)
 

@@ -34,6 +34,7 @@ class _Pending(threading.local):
 
 
 _PENDING = _Pending()
+PLACEHOLDERS: weakref.WeakSet[Node] = weakref.WeakSet()  # those of the user, as long as they live
 _LOCK = threading.RLock()  # two threads may ask for values of one graph
 
 
@@ -153,7 +154,15 @@ def buffer_of(node: Node, backend: backends.Backend) -> Any:
 
 
 def keep(node: Node, buffer: Any) -> None:
-    """Give `node` its value; forget how it was computed unless a gradient may need to know."""
+    """Give `node` its value; forget how it was computed unless somebody may need to know."""
     node.buffer = buffer
-    if node.outs is None and (node.op is assign or not any(c.grad for c in node.inputs)):
+    if node.outs is None and (node.op is assign or not _history_matters(node)):
         node.op, node.inputs, node.params = DATA, (), {}
+
+
+def _history_matters(node: Node) -> bool:
+    """Whether a gradient may run through `node`, or a function still to be defined may need to
+    compute it again from state that will have changed."""
+    if node.live and len(PLACEHOLDERS):
+        return True
+    return any(child.grad for child in node.inputs)

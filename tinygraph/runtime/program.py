@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -61,19 +60,25 @@ class RandomKeys:
 
 
 class Program:
-    """`inputs` are placeholders; `updates` pairs cells with their next values."""
+    """`inputs` are placeholders; `updates` pairs cells with their next values.
+
+    since: nodes with a lower serial number, built before a trace began, are constants. Without
+    it the program reaches down to the leaves, so that it follows state whatever of it has been
+    computed in between.
+    """
 
     def __init__(
         self,
         inputs: Sequence[Node],
         outputs: Sequence[Node],
         updates: Sequence[tuple[StateCell, Node]] = (),
+        since: int = 0,
     ) -> None:
         self.inputs = tuple(inputs)
         self.outputs = len(outputs)
         self.updated = [cell for cell, _ in updates]
         roots = [*outputs, *(node for _, node in updates)]
-        leaves = self._leaves(roots)
+        leaves = self._leaves(roots, since)
         self.cells: list[StateCell] = []
         self.constants: list[Node] = []
         keys: list[Node] = []
@@ -104,9 +109,13 @@ class Program:
         self._versions: OrderedDict[Any, Compiled] = OrderedDict()
         self._lock = threading.RLock()
 
-    def _leaves(self, roots: Sequence[Node]) -> list[Node]:
+    def _leaves(self, roots: Sequence[Node], since: int) -> list[Node]:
         given = set(map(id, self.inputs))
-        order = topological(roots, lambda n: n.buffer is not None or id(n) in given)
+
+        def outside(node: Node) -> bool:
+            return id(node) in given or not node.inputs or node.serial < since
+
+        order = topological(roots, outside)
         missing = [n for n in lazy.unfed(order) if id(n) not in given]
         if missing:
             leaf = missing[0]
@@ -114,7 +123,9 @@ class Program:
                 f"the outputs depend on the placeholder '{leaf.params['name']}', which is not "
                 f"among the inputs of the function\n  at {leaf.origin.where()}"
             )
-        return [n for n in order if n.buffer is not None and id(n) not in given]
+        leaves = [n for n in order if outside(n) and (n.op.leaf or n.inputs) and id(n) not in given]
+        lazy.realize(leaves)
+        return leaves
 
     def _replacements(self) -> dict[int, int]:
         """Output number -> the number of the input whose next value it is."""
@@ -282,7 +293,7 @@ def _hold(cell: Any, buffer: Any) -> None:
     """Let `cell` hold `buffer` as its value."""
     old = cell.node
     leaf = Node(DATA, (), {}, old.aval, old.origin, old.grad, buffer)
-    leaf.cell = weakref.ref(cell)
+    leaf.belong(cell)
     cell.node = leaf
 
 
