@@ -40,8 +40,9 @@ Number = (bool, int, float, str, type(None))
 class Trace:
     """What a traced function does to the outside. Tensors and modules report to it."""
 
-    def __init__(self, placeholders: Sequence[Node]) -> None:
+    def __init__(self, placeholders: Sequence[Node], since: int) -> None:
         self.placeholders = set(map(id, placeholders))
+        self.since = since
         self.written: dict[int, tuple[Tensor, Node]] = {}
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.guards: list[Guard] = []
@@ -56,12 +57,16 @@ class Trace:
         return caller().where()
 
     def touch(self, tensor: Tensor) -> None:
-        """`tensor` is about to be assigned to: it is state from now on."""
-        if id(tensor) not in self.written:
-            self.written[id(tensor)] = (tensor, tensor.node)
-            tensor.is_state = True
-            if tensor.node.buffer is not None:
-                tensor.node.belong(tensor)
+        """`tensor` is about to be assigned to: if it is from outside, it is state from now on."""
+        inner = tensor.node.serial >= self.since and not tensor.is_state
+        if inner or id(tensor) in self.written:
+            return
+        if tensor.node.buffer is None and not tensor.is_state:
+            lazy.realize([tensor.node])
+        self.written[id(tensor)] = (tensor, tensor.node)
+        tensor.is_state = True
+        if tensor.node.buffer is not None:
+            tensor.node.belong(tensor)
 
     def touch_grad(self, tensor: Tensor) -> None:
         """`tensor.grad` is about to be read or written."""
@@ -280,7 +285,7 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
     since = serial()
     inner = [_placeholder(x, i) if _is_traced(x) else x for i, x in enumerate(leaves)]
     inputs = [x.node for x, leaf in zip(inner, leaves, strict=True) if _is_traced(leaf)]
-    trace = Trace(inputs)
+    trace = Trace(inputs, since)
     STATE.trace = trace
     try:
         args, kwargs = tree.unflatten(structure, inner)

@@ -20,35 +20,62 @@ from tinygraph.autodiff.reverse import check_differentiable, gradients
 from tinygraph.dtypes import is_float
 from tinygraph.errors import GraphError, ShapeError
 from tinygraph.graph.dim import is_known
+from tinygraph.graph.graph import topological
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.movement import identity, permute, reshape
 from tinygraph.ops.movement import stop_gradient as stop_gradient_op
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.rules import full, product, show_shape, zeros_like
+from tinygraph.runtime import lazy
 from tinygraph.tensor import Tensor, enable_grad
 
 Function = Callable[..., Any]
 
 
-def _nodes(values: Any, what: str) -> tuple[list[Node], tree.TreeDef]:
+def _nodes(values: Any) -> tuple[list[Node], tree.TreeDef]:
     """The nodes of a pytree of arrays and numbers."""
     leaves, structure = tree.flatten(values)
     return [to_tensor(leaf).node for leaf in leaves], structure
 
 
-def _variables(values: Any, what: str, differentiable: bool = True) -> tuple[
-    list[Node], tree.TreeDef
-]:  # fmt: skip
-    """Fresh nodes with the values of a pytree, in which gradients can be taken."""
-    nodes, structure = _nodes(values, what)
-    variables = []
-    for node in nodes:
-        if differentiable:
-            check_differentiable(what, node)
-        variable = identity(node)
-        variable.grad = is_float(node.dtype)
-        variables.append(variable)
-    return variables, structure
+class _Variables:
+    """Fresh nodes with the values of a pytree, in which gradients can be taken.
+
+    What is built on them counts as part of a gradient until `settle` says that it is done.
+    """
+
+    def __init__(self, values: Any, what: str, differentiable: bool = True) -> None:
+        self.originals, self.structure = _nodes(values)
+        self.nodes = []
+        for node in self.originals:
+            if differentiable:
+                check_differentiable(what, node)
+            variable = identity(node)
+            variable.grad = is_float(node.dtype)
+            self.nodes.append(variable)
+
+    @property
+    def tree(self) -> Any:
+        """The variables, as a pytree of Tensors."""
+        return _tree(self.structure, self.nodes)
+
+    def settle(self, roots: Sequence[Node], forget: bool = True) -> list[Node]:
+        """Let nodes under `roots` require a gradient only where the original values ask for it.
+        Returns those that do so no more; with `forget`, how they were computed may be lost."""
+        for node, original in zip(self.nodes, self.originals, strict=True):
+            node.grad = original.grad
+        first = min((node.serial for node in self.nodes), default=0)
+        settled = []
+        for node in topological(roots, lambda n: not n.grad or n.serial <= first):
+            if node.serial <= first or not node.grad or any(c.grad for c in node.inputs):
+                continue
+            if not node.inputs or node.cell is not None:  # a parameter made on the way
+                continue
+            node.grad = False
+            settled.append(node)
+            if forget and node.buffer is not None:
+                lazy.keep(node, node.buffer)
+        return settled
 
 
 def _tree(structure: tree.TreeDef, nodes: Sequence[Node]) -> Any:
@@ -89,37 +116,36 @@ def value_and_grad(
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         with enable_grad():
-            arguments = list(args)
-            variables: list[Node] = []
-            structures = []
-            for index in chosen:
-                if not -len(args) <= index < len(args):
-                    raise GraphError(
-                        f"argnums has {index}, but the call has {len(args)} positional arguments"
-                    )
-                nodes, structure = _variables(args[index], f"argument {index} of grad")
-                arguments[index] = _tree(structure, nodes)
-                variables += nodes
-                structures.append(structure)
-            result = function(*arguments, **kwargs)
+            variables = _Variables(_chosen(args, chosen), "an argument of grad")
+            result = function(*_replaced(args, chosen, variables.tree), **kwargs)
             value, aux = result if has_aux else (result, None)
             root = _scalar(value, "grad")
-            found = gradients([root], [full((), 1, root.dtype)], variables)
-        parts = _apportion(_or_zeros(found, variables), structures)
-        grads = parts[0] if isinstance(argnums, int) else tuple(parts)
+            found = gradients([root], [full((), 1, root.dtype)], variables.nodes)
+        slopes = _or_zeros(found, variables.nodes)
+        others = [leaf.node for leaf in tree.flatten(aux)[0] if isinstance(leaf, Tensor)]
+        variables.settle([root, *slopes, *others])
+        grads = _tree(variables.structure, slopes)
+        grads = grads[0] if isinstance(argnums, int) else grads
         return ((value, aux) if has_aux else value), grads
 
     return wrapped
 
 
-def _apportion(nodes: Sequence[Node], structures: Sequence[tree.TreeDef]) -> list[Any]:
-    """Cut a flat list of nodes into one tree a structure."""
-    parts = []
-    start = 0
-    for structure in structures:
-        parts.append(_tree(structure, nodes[start : start + structure.leaves]))
-        start += structure.leaves
-    return parts
+def _chosen(args: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
+    for place in places:
+        if not -len(args) <= place < len(args):
+            raise GraphError(
+                f"argnums has {place}, but the call has {len(args)} positional arguments"
+            )
+    return tuple(args[place] for place in places)
+
+
+def _replaced(args: Sequence[Any], places: Sequence[int], values: Sequence[Any]) -> list[Any]:
+    """`args` with `values` at `places`."""
+    arguments = list(args)
+    for place, value in zip(places, values, strict=True):
+        arguments[place] = value
+    return arguments
 
 
 def grad(function: Function, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Function:
@@ -153,16 +179,19 @@ def vjp(function: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[A
     tensor([2., 6.])
     """
     with enable_grad():
-        variables, structure = _variables(primals, "a primal of vjp", differentiable=False)
-        result = function(*_tree(structure, variables))
-    outputs, out_structure = _nodes(result, "vjp")
+        variables = _Variables(primals, "a primal of vjp", differentiable=False)
+        outputs, out_structure = _nodes(function(*variables.tree))
+    history = variables.settle(outputs, forget=False)
 
     def pull(cotangent: Any) -> tuple[Any, ...]:
-        given, got = _nodes(cotangent, "vjp")
+        given, got = _nodes(cotangent)
         _check_like(given, got, outputs, out_structure, "cotangent")
+        for node in (*variables.nodes, *history):
+            node.grad = is_float(node.dtype)
         with enable_grad():
-            found = gradients(outputs, given, variables)
-        pulled: tuple[Any, ...] = _tree(structure, _or_zeros(found, variables))
+            found = _or_zeros(gradients(outputs, given, variables.nodes), variables.nodes)
+        variables.settle([*found, *outputs], forget=False)
+        pulled: tuple[Any, ...] = _tree(variables.structure, found)
         return pulled
 
     return _tree(out_structure, outputs), pull
@@ -177,13 +206,13 @@ def jvp(function: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> 
     (tensor(0.), tensor(2.))
     """
     with enable_grad():
-        variables, structure = _variables(tuple(primals), "a primal of jvp", False)
-        given, got = _nodes(tuple(tangents), "jvp")
-        _check_like(given, got, variables, structure, "tangent")
-        result = function(*_tree(structure, variables))
-        outputs, out_structure = _nodes(result, "jvp")
-        pushed = pushforward(outputs, variables, given)
-    return _tree(out_structure, outputs), _tree(out_structure, _or_zeros(pushed, outputs))
+        variables = _Variables(tuple(primals), "a primal of jvp", differentiable=False)
+        given, got = _nodes(tuple(tangents))
+        _check_like(given, got, variables.nodes, variables.structure, "tangent")
+        outputs, out_structure = _nodes(function(*variables.tree))
+        pushed = _or_zeros(pushforward(outputs, variables.nodes, given), outputs)
+    variables.settle([*outputs, *pushed])
+    return _tree(out_structure, outputs), _tree(out_structure, pushed)
 
 
 def _check_like(
@@ -235,15 +264,12 @@ def _jacobian(function: Function, argnums: int | Sequence[int], method: Any) -> 
     @functools.wraps(function)
     def wrapped(*args: Any) -> Any:
         with enable_grad():
-            variables, structure = _variables(
-                tuple(args[i] for i in chosen), "an argument of a Jacobian"
-            )
-            arguments = list(args)
-            for index, value in zip(chosen, _tree(structure, variables), strict=True):
-                arguments[index] = value
-            outputs, out_structure = _nodes(function(*arguments), "jacobian")
-            rows = [method(output, variables) for output in outputs]
-        trees = [_tree(structure, row) for row in rows]
+            variables = _Variables(_chosen(args, chosen), "an argument of a Jacobian")
+            result = function(*_replaced(args, chosen, variables.tree))
+            outputs, out_structure = _nodes(result)
+            rows = [method(output, variables.nodes) for output in outputs]
+        variables.settle([node for row in rows for node in row])
+        trees = [_tree(variables.structure, row) for row in rows]
         if isinstance(argnums, int):
             trees = [row[0] for row in trees]
         return tree.unflatten(out_structure, trees)
@@ -310,7 +336,7 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
             raise ShapeError(f"vmap: in_axes has {len(axes)} entries for {len(args)} arguments")
         mapped, stand_ins, arguments = [], [], []
         for argument, axis in zip(args, axes, strict=True):
-            nodes, structure = _nodes(argument, "vmap")
+            nodes, structure = _nodes(argument)
             if axis is not None:
                 nodes = [_to_front(node, axis) for node in nodes]
                 mapped += nodes
@@ -319,7 +345,7 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
                 nodes = inner
             arguments.append(_tree(structure, nodes))
         size = _mapped_size(mapped)
-        outputs, structure = _nodes(function(*arguments), "vmap")
+        outputs, structure = _nodes(function(*arguments))
         results = batch(outputs, stand_ins, mapped, size)
         return _tree(structure, [_from_front(node, out_axes) for node in results])
 
@@ -362,5 +388,5 @@ def _mapped_size(mapped: Sequence[Node]) -> Any:
 
 def stop_gradient(x: Any) -> Any:
     """The same values (a Tensor or a pytree of them), through which no gradient passes."""
-    nodes, structure = _nodes(x, "stop_gradient")
+    nodes, structure = _nodes(x)
     return _tree(structure, [stop_gradient_op(node) for node in nodes])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph.graph.graph import topological
 from tinygraph.testing import check_grads
 
 f8 = "float64"
@@ -43,6 +44,40 @@ def test_value_and_grad_with_pytrees_and_aux():
     np.testing.assert_allclose(aux["y"].numpy(), y)
     np.testing.assert_allclose(grads["w"].numpy(), 2 * y * [3.0, 4.0])
     assert float(grads["b"][0]) == pytest.approx(2 * y.sum())
+
+
+def test_results_require_a_gradient_only_where_the_arguments_do():
+    free, owned = t(1.0, 2.0), tg.tensor([1.0, 2.0], dtype=f8, requires_grad=True)
+    for argument, expected in ((free, False), (owned, True)):
+        value, slope = tg.value_and_grad(cubic)(argument)
+        out, pull = tg.vjp(lambda x: x * x, argument)
+        pairs = [value, slope, out, pull(t(1.0, 1.0))[0], tg.hessian(cubic)(argument),
+                 *tg.jvp(lambda x: x * x, (argument,), (t(1.0, 1.0),))]  # fmt: skip
+        assert [x.requires_grad for x in pairs] == [expected] * len(pairs)
+    tg.sum(tg.grad(cubic)(owned)).backward()
+    assert owned.grad.tolist() == [6.0, 12.0]
+
+
+def test_pulling_back_twice_and_through():
+    x = t(1.0, 2.0)
+    _, pull = tg.vjp(lambda x: x**3, x)
+    assert pull(t(1.0, 1.0))[0].tolist() == [3.0, 12.0]
+    assert pull(t(2.0, 0.0))[0].tolist() == [6.0, 0.0]
+    again = tg.grad(lambda x: tg.sum(tg.vjp(lambda y: y**3, x)[1](t(1.0, 1.0))[0]))
+    assert again(x).tolist() == [6.0, 12.0]
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_functional_training_loop_keeps_no_history(eager):
+    def nodes_behind(w):
+        w.realize()
+        return len(topological([w.node]))
+
+    w = t(1.0, 2.0)
+    with tg.eager() if eager else tg.lazy():
+        for _ in range(3):
+            w = w - 0.1 * tg.grad(cubic)(w)
+            assert nodes_behind(w) == 1
 
 
 def test_several_arguments():

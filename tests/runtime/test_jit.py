@@ -106,6 +106,23 @@ def test_what_was_computed_outside_is_a_constant():
     assert w.tolist() == [5.0]
 
 
+@pytest.mark.parametrize("computed", [False, True])
+def test_writing_to_a_part_of_a_captured_tensor_is_an_update(computed):
+    total = tg.tensor([1.0, 0.0]) * 10 if computed else tg.tensor([10.0, 0.0])
+
+    @tg.jit
+    def f(x):
+        own = x * 1
+        own[0] = 5.0
+        total[1] += tg.sum(own)
+        return total * 1
+
+    assert f(tg.tensor([1.0, 2.0])).tolist() == [10.0, 7.0]
+    assert f(tg.tensor([1.0, 1.0])).tolist() == [10.0, 13.0]
+    assert total.tolist() == [10.0, 13.0]
+    assert f.traces == 1
+
+
 def test_training_mode_is_part_of_the_key():
     layer = tg.nn.Dropout(0.5)
 

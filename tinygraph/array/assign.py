@@ -146,6 +146,8 @@ def rebind(x: Tensor, node: Node) -> Tensor:
             "a leaf that requires a gradient cannot be changed in place; do it within tg.no_grad, "
             "or make a new Tensor (x = x + 1, x.at[i].set(v))"
         )
+    if STATE.trace is not None:
+        STATE.trace.touch(x)
     if leaf or x.is_state:
         return x.assign(Tensor(node))
     x.node = node

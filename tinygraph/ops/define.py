@@ -105,8 +105,9 @@ def unary(
     samples: Samples | None = None,
 ) -> Op:
     """Register an op of one input. Without `eval` it is the array namespace's function of that
-    name; without `samples` they are drawn from `domain` and compared with `truth`, a function
-    of one Python number."""
+    name; an `eval` of one's own takes `out=` and may be given its input as that. Without
+    `samples` they are drawn from `domain` and compared with `truth`, a function of one Python
+    number."""
     return register(Op(
         name=name, kind="elementwise", infer=infer, eval=eval or ufunc(name), doc=doc,
         vjp=None if vjp is None else (vjp,), scalar=scalar,

@@ -163,6 +163,4 @@ def keep(node: Node, buffer: Any) -> None:
 def _history_matters(node: Node) -> bool:
     """Whether a gradient may run through `node`, or a function still to be defined may need to
     compute it again from state that will have changed."""
-    if node.live and len(PLACEHOLDERS):
-        return True
-    return any(child.grad for child in node.inputs)
+    return node.grad or (node.live and len(PLACEHOLDERS) > 0)
