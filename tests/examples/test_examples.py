@@ -11,12 +11,14 @@ import pytest
 from tinygraph import config
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+# Tests run side by side: matrix products that wait for each other's threads take ten times as long.
+ALONE = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def run(name, *arguments, folder, status=0, **variables):
     """The output of an example that is run in `folder` (and its errors, if those are expected)."""
-    environment = {**os.environ, "PYTHONWARNINGS": "error", "COLUMNS": "100", **variables}
+    environment = {**os.environ, **ALONE, "PYTHONWARNINGS": "error", **variables}
     done = subprocess.run(
         [sys.executable, EXAMPLES / f"{name}.py", *map(str, arguments)],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=250,

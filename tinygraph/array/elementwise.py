@@ -67,6 +67,7 @@ ceil = lift(e.ceil)
 round = lift(e.round)
 trunc = lift(e.trunc)
 copysign = lift(e.copysign, floats=True)
+nextafter = lift(e.nextafter, floats=True)
 
 equal = lift(e.equal)
 not_equal = lift(e.not_equal)

@@ -348,6 +348,10 @@ copysign: Op = binary(
     truth=math.copysign, domain=(0.3, 2),
     vjp=(lambda g, out, x, y: g * sign(x) * copysign(full((), 1, y.dtype), y), _zero),
 )  # fmt: skip
+nextafter: Op = binary(
+    "nextafter", "The next number after x, in the direction of y, that the dtype has.",
+    scalar="nextafter(a, b)", infer=rules.floating, truth=math.nextafter, vjp=None,
+)  # fmt: skip
 
 
 def _where_infer(c: Any, x: Any, y: Any) -> Aval:
