@@ -38,6 +38,7 @@ class Function:
         if updates is not None:
             pairs += _assigned(self.placeholders, {id(cell) for cell, _ in pairs})
         self.program = Program(self.placeholders, nodes, pairs)
+        lazy.UNDEFINED.difference_update(self.placeholders)
 
     @property
     def graph(self) -> Graph:

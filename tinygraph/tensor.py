@@ -472,6 +472,7 @@ def placeholder(shape: Sequence[int | None], dtype: Any = "float32", name: str =
     aval = Aval(tuple(sizes), canonical(dtype))
     node = Node(PLACEHOLDER, (), {"name": label}, aval, None, is_float(aval.dtype))
     lazy.PLACEHOLDERS.add(node)
+    lazy.UNDEFINED.add(node)
     return Tensor(node)
 
 

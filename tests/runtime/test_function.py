@@ -165,6 +165,23 @@ def test_what_was_computed_of_state_before_is_followed(eager):
         assert [f([1.0]).item() for _ in range(3)] == [4.0, 6.0, 8.0]
 
 
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_second_function_follows_state_too(eager):
+    with tg.eager() if eager else tg.lazy():
+        x = tg.placeholder((None, 3), name="x")
+        norm = tg.nn.BatchNorm1d(3)
+        step = tg.function([x], tg.sum(norm(x)), updates={})
+        norm.eval()
+        predict = tg.function([x], norm(x))
+        data = np.arange(12, dtype="float32").reshape(4, 3)
+        before = predict(data).numpy()
+        step(data)
+        after = predict(data).numpy()
+    mean, var = 0.1 * data.mean(0), 0.9 + 0.1 * data.var(0, ddof=1)
+    np.testing.assert_allclose(before, data / np.sqrt(1 + 1e-5), rtol=1e-5)
+    np.testing.assert_allclose(after, (data - mean) / np.sqrt(var + 1e-5), rtol=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
 def test_a_graph_that_is_defined_and_run_in_eager_mode_trains(optimizer):
     def losses():

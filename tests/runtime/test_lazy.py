@@ -66,6 +66,18 @@ def test_a_loop_never_grows_memory():
     assert after <= before
 
 
+def test_a_function_that_is_defined_already_does_not_make_memory_grow():
+    x = tg.placeholder((3,), name="x")
+    f = tg.function([x], x * 2)
+    w = tg.state([1.0, 2.0, 3.0])
+    average = tg.zeros(3)
+    for _ in range(3):
+        average = average * 0.9 + w
+        average.realize()
+        assert average.node.inputs == ()
+    assert f([1.0, 1.0, 1.0]).tolist() == [2.0, 2.0, 2.0]
+
+
 def test_a_graph_keeps_the_values_it_was_built_on():
     w = tg.state([1.0, 2.0])
     before = w * 10

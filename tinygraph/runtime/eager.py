@@ -17,7 +17,7 @@ from tinygraph.graph.node import STATE, Node, State
 from tinygraph.ops.registry import CONST, ITEM
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime.interpret import evaluate
-from tinygraph.runtime.lazy import keep
+from tinygraph.runtime.lazy import PLACEHOLDERS, keep
 
 Evaluator = Callable[[Node], None]
 
@@ -36,7 +36,7 @@ def run_now(node: Node) -> None:
         result = evaluate(node, arrays, xp)
     if "nan" in config.get("CHECK") and node.op is not ITEM:
         _check_finite(node, result)
-    keep(node, result)
+    keep(node, result, PLACEHOLDERS)
 
 
 def _has_known_size(node: Node) -> bool:

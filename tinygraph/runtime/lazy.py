@@ -35,6 +35,7 @@ class _Pending(threading.local):
 
 _PENDING = _Pending()
 PLACEHOLDERS: weakref.WeakSet[Node] = weakref.WeakSet()  # those of the user, as long as they live
+UNDEFINED: weakref.WeakSet[Node] = weakref.WeakSet()  # and those that no function has taken yet
 _LOCK = threading.RLock()  # two threads may ask for values of one graph
 
 
@@ -153,14 +154,13 @@ def buffer_of(node: Node, backend: backends.Backend) -> Any:
     return buffer
 
 
-def keep(node: Node, buffer: Any) -> None:
-    """Give `node` its value; forget how it was computed unless somebody may need to know."""
+def keep(node: Node, buffer: Any, waiting: weakref.WeakSet[Node] = UNDEFINED) -> None:
+    """Give `node` its value; forget how it was computed unless somebody may need to know.
+
+    That is a gradient that may run through it, or a function still to be defined on one of the
+    placeholders `waiting`, which may compute it again from state that will have changed.
+    """
     node.buffer = buffer
-    if node.outs is None and (node.op is assign or not _history_matters(node)):
+    needed = node.grad or (node.live and len(waiting) > 0)
+    if node.outs is None and (node.op is assign or not needed):
         node.op, node.inputs, node.params = DATA, (), {}
-
-
-def _history_matters(node: Node) -> bool:
-    """Whether a gradient may run through `node`, or a function still to be defined may need to
-    compute it again from state that will have changed."""
-    return node.grad or (node.live and len(PLACEHOLDERS) > 0)
