@@ -104,8 +104,7 @@ def test_equal_kernels_are_built_once():
     tape = compiled(graph, named("null")).tape
     assert len(tape) == 3
     assert len(tape.kernels) == 1
-    assert len(built()) <= before + 1
-    assert len(set(built())) == len(built())
+    assert list(built())[before:] in ([], [tape.kernels[0]])  # none if it was known before
 
 
 def test_a_new_batch_size_builds_no_kernel():
