@@ -16,7 +16,7 @@ demo: $(VENV)/dev.stamp
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n 2
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # two processes, one thread each
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -101,7 +101,7 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable(
             "THREADS", _integer(1), None, "an integer from 1",
-            "How many threads a backend may use; unset means all cores.",
+            "How many threads a backend may use, from its start on; unset means all cores.",
         ),
         Variable(
             "CACHE", str, None, "a folder",

@@ -85,7 +85,9 @@ class Trace:
             self._modules.add(id(module))
             self.guards.append(_same_mode(module))
 
-    def close(self) -> tuple[list[tuple[Tensor, Node]], list[tuple[Tensor, Tensor | None, Node]]]:
+    def close(
+        self,
+    ) -> tuple[list[tuple[Tensor, Node]], list[tuple[Tensor, Tensor | None, Node | None]]]:
         """Put the outside back as it was; return the updates, and the gradients left behind as
         (owner, the Tensor that was there, the new value)."""
         updates = []
@@ -100,7 +102,7 @@ class Trace:
             tensor._grad = old
             if new is not old:
                 grads.append((tensor, old, new.node if new is not None else None))
-        return updates, grads  # type: ignore[return-value]
+        return updates, grads
 
 
 def _same_grad(tensor: Tensor, before: Tensor | None) -> Guard:

@@ -24,6 +24,13 @@ class NumpyBackend:
 
     name = "numpy"
 
+    def __init__(self) -> None:
+        threads = config.get("THREADS")
+        if threads is not None:  # NumPy's own work is done by one; its BLAS may have several
+            import threadpoolctl
+
+            threadpoolctl.threadpool_limits(threads, user_api="blas")
+
     def from_host(self, array: np.ndarray) -> np.ndarray:
         return array
 

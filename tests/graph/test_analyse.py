@@ -10,13 +10,17 @@ from networks import Network, fed, lenet, parameter, pool, training
 
 import tinygraph.graph as tgraph
 from tinygraph.errors import GraphError, ShapeError
+from tinygraph.graph.analyse import FREE
+from tinygraph.graph.cost import FORMULAS
 from tinygraph.graph.dim import Dim
 from tinygraph.graph.graph import Graph
+from tinygraph.ops import REGISTRY
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.contract import matmul
 from tinygraph.ops.control import cond_nodes
 from tinygraph.ops.conv import conv, conv_input, conv_weight
 from tinygraph.ops.index import gather
+from tinygraph.ops.linalg import inv, solve
 from tinygraph.ops.movement import broadcast_to, concat, permute, reshape, take_range
 from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import items
@@ -192,6 +196,17 @@ def test_flops_of_a_convolution_and_of_its_gradients():
     plain = {"stride": (1, 1), "dilation": (1, 1), "padding": ((1, 1), (1, 1)), "groups": 2}
     assert tgraph.flops(conv_input(y, w, size=(8, 8), **plain)) == 2 * expected
     assert tgraph.flops(conv_weight(x, y, size=(3, 3), **plain)) == 2 * expected
+
+
+def test_flops_of_linear_algebra():
+    a, b = fed(2, 4, 4), fed(2, 4, 3, name="b")
+    assert tgraph.flops(inv(a)) == 2 * 4**3
+    assert tgraph.flops(solve(a, b)) == 2 * (4**3 + 2 * 4**2 * 3)
+
+
+def test_every_kind_of_op_has_its_formula():
+    kinds = {op.kind for op in REGISTRY.values()}
+    assert kinds <= FORMULAS.keys() | set(FREE)
 
 
 def test_flops_of_loops():

@@ -45,6 +45,7 @@ def flops(value: Any, sizes: Sizes = None) -> Size:
     convolution 2 x output elements x kernel elements x input channels / groups. The gradients
     of a convolution cost what it costs. pooling: 1 an element of each window.
     sorting: n log2 n comparisons along the dimension. scatter: 1 an element that is put.
+    linear algebra: n^3 for a matrix, and 2 n^2 for each right-hand side, whatever the method.
     views, constants, copies and look-ups: nothing. A scan: its body, for each step; a
     condition: its dearer branch; a while loop: one round.
     """
@@ -54,7 +55,7 @@ def flops(value: Any, sizes: Sizes = None) -> Size:
 def _total_flops(graph: Graph) -> Size:
     total: Size = 0
     for node in computes(graph):
-        total = total + _FORMULAS.get(node.op.kind, _each_result)(node)
+        total = total + FORMULAS.get(node.op.kind, _each_result)(node)
     return total
 
 
@@ -98,6 +99,15 @@ def _sort(node: Node) -> Size:
     return elements(node.shape) * math.ceil(math.log2(max(length, 2)))
 
 
+def _linalg(node: Node) -> Size:
+    """Of the third order: n^3 for a decomposition, and 2 n^2 for each right-hand side."""
+    matrix, *others = (child.shape for child in node.inputs)
+    total = elements(matrix) * matrix[-1]
+    for right in others:
+        total = total + 2 * elements(right) * matrix[-1]
+    return total
+
+
 def _scatter(node: Node) -> Size:
     """The value that is put is the last argument but for the indices of `scatter`, the second."""
     value = node.inputs[-1 if node.op.name == "scatter_along_axis" else 1]
@@ -119,7 +129,7 @@ def _sum(costs: Sequence[Size]) -> Size:
     return total
 
 
-_FORMULAS: dict[str, Callable[[Node], Size]] = {
+FORMULAS: dict[str, Callable[[Node], Size]] = {
     "elementwise": _each_result,
     "random": _each_result,
     "reduce": _each_input,
@@ -128,6 +138,7 @@ _FORMULAS: dict[str, Callable[[Node], Size]] = {
     "contract": _contract,
     "conv": _conv,
     "window": _window,
+    "linalg": _linalg,
     "sort": _sort,
     "gather": _nothing,
     "copy": _nothing,
