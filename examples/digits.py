@@ -100,7 +100,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     curve, graph = options.out / "digits_curve.png", options.out / "digits_graph.png"
     viz.plot_curves({"training loss": losses, "test accuracy": accuracies}, curve)
-    viz.draw_graph(predict.graph, graph)
+    viz.draw_graph(predict.graph, graph, hidden=("view", "constant"))
     print(f"pictures: {curve}, {graph}")
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from tinygraph import config
+from tinygraph.runtime import lazy
 
 # Choose with HYPOTHESIS_PROFILE=ci. Neither has a deadline: the machine may be busy.
 settings.register_profile("dev", max_examples=25, deadline=None)
@@ -30,6 +31,7 @@ def no_leaks():
     Only our own variables are watched: other packages set theirs when they are imported.
     """
     config.reset()
+    lazy.UNDEFINED.clear()  # placeholders of failed tests live on in their tracebacks
     before = _environment()
     yield
     leaks = []

@@ -97,9 +97,7 @@ def test_the_tape_computes_what_the_rewritten_graph_means(program):
     got = compiled(program.arrays)
     for array, copy in zip(program.arrays, before, strict=True):
         same_bits(array, copy)
-    for want, have in zip(
-        in_place(optimise(program.graph), program.arrays), got, strict=True
-    ):
+    for want, have in zip(in_place(optimise(program.graph), program.arrays), got, strict=True):
         same_bits(np.asarray(want), have)
 
 

@@ -34,10 +34,9 @@ def nodes(repeats: int) -> None:
         report("nodes", name, us_per_node=round(us, 2), goal_us=GOAL_US)
 
 
-def chain(length: int, repeats: int) -> None:
+def chain(length: int) -> None:
     """Report seconds to build, differentiate and compile a chain of `length` nodes."""
-    runs = [_chain(length) for _ in range(repeats)]
-    build, gradient, compile_ = (min(column) for column in zip(*runs))
+    build, gradient, compile_ = _chain(length)
     total = build + gradient + compile_
     report(
         "chain", f"{length} nodes", build_s=round(build, 3), gradient_s=round(gradient, 3),
@@ -64,7 +63,8 @@ def _chain(length: int) -> tuple[float, float, float]:
 
 
 if __name__ == "__main__":
-    repeats = repeats_from_command_line(3, __doc__)
+    repeats = repeats_from_command_line(5, __doc__)
     nodes(repeats)
+    _chain(1000)  # whatever the first use of the compiler imports
     for length in LENGTHS:
-        chain(length, repeats)
+        chain(length)

@@ -1,5 +1,6 @@
 """Each example runs as a user runs it, prints what it promises, and leaves its pictures."""
 
+import ast
 import os
 import re
 import subprocess
@@ -35,6 +36,12 @@ def assert_pictures(folder, *names):
 def percentage(pattern, text):
     """The number before the % behind `pattern`, the last time it comes."""
     return float(re.findall(rf"{pattern} (\d+\.\d+)%", text)[-1])
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_says_how_to_run_it(path, tmp_path):
+    assert f"python examples/{path.name}" in ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    assert "--seed" in run(path.stem, "--help", folder=tmp_path)
 
 
 def test_digits_learns_the_digits(tmp_path):

@@ -45,7 +45,7 @@ def test_each_line_of_a_long_expression_counts():
     y = (
         e.sin(x)
         + e.cos(x)
-    )
+    )  # fmt: skip
     sine, cosine = y.inputs
     assert cosine.origin.line == sine.origin.line + 1
 

@@ -26,7 +26,7 @@ class CacheInfo:
 class Cache(Generic[Value]):
     """The `limit` most recently used values.
 
-    A miss is remembered with its reason: the nearest key that was there, and what differs.
+    A miss is remembered, and can be explained: the nearest other key, and what differs.
     """
 
     def __init__(self, limit: int) -> None:
@@ -35,7 +35,16 @@ class Cache(Generic[Value]):
         self._lock = threading.RLock()
         self._hits = 0
         self._misses = 0
-        self.last_miss = "nothing has been compiled yet"
+        self._missed: Key | None = None
+
+    @property
+    def last_miss(self) -> str:
+        """Why the last value had to be made."""
+        with self._lock:
+            missed = self._missed
+            if missed is None:
+                return "nothing has been compiled yet"
+            return explain(missed, [key for key in self._values if key != missed])
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
         """The value for `key`; made, and the oldest dropped, where it is not there."""
@@ -46,7 +55,7 @@ class Cache(Generic[Value]):
                 self._values.move_to_end(key)
                 return found
             self._misses += 1
-            self.last_miss = explain(key, list(self._values))
+            self._missed = key
         value = make()
         with self._lock:
             value = self._values.setdefault(key, value)

@@ -48,13 +48,13 @@ class Compiled:
 
 
 TAPES: Cache[Compiled] = Cache(limit=256)
-_kernels: dict[tuple[str, Kernel], Any] = {}
-_kernels_lock = threading.Lock()
+KERNELS: Cache[Any] = Cache(limit=4096)
+_BUILDING = threading.Lock()  # no kernel is built twice
 
 
 def kernel_count() -> int:
     """How many kernels have been built so far, by all backends."""
-    return len(_kernels)
+    return KERNELS.info().misses
 
 
 def compiled(
@@ -144,9 +144,5 @@ def name_of(node: Node) -> str:
 
 
 def _build(backend: Any, kernel: Kernel) -> Any:
-    key = (backend.name, kernel)
-    with _kernels_lock:
-        handle = _kernels.get(key)
-        if handle is None:
-            handle = _kernels[key] = backend.build(kernel)
-        return handle
+    with _BUILDING:
+        return KERNELS.get((backend.name, kernel), lambda: backend.build(kernel))

@@ -1,8 +1,10 @@
 """What a graph looks like: how deep, how wide, what is in it.
 
 Every function takes a Graph, a Tensor or a Node, or a list of Tensors or Nodes. The graph of a
-Tensor reaches back to its leaves: placeholders, parameters, state and data. Open sizes become
-numbers by `sizes`, such as `{"x_0": 32}`; what does not depend on them needs none.
+Tensor reaches back to its leaves: placeholders, parameters, state and data. (A value that is
+computed, and that no gradient needs, has forgotten how; so in eager mode little is left to see.)
+Open sizes become numbers by `sizes`, such as `{"x_0": 32}`; what does not depend on them needs
+none.
 """
 
 from __future__ import annotations

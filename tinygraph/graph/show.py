@@ -23,8 +23,13 @@ COLOURS = {
     "contract": "#d6d6f5",
     "conv": "#e3cdea",
     "control": "#f4cccc",
+    "window": "#f9d5bb",
+    "gather": "#cfe6e4",
+    "scatter": "#bfdcd9",
+    "argreduce": "#f7dcb4",
+    "random": "#ead1dc",
 }
-OTHER_COLOUR = "#ead1dc"
+OTHER_COLOUR = "#e0dcd3"
 
 
 def listed(graph: Graph) -> list[Node]:

@@ -31,7 +31,7 @@ def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
     scalars = [uniform(child) for child in inputs]
     if node.op.kind == "elementwise" and all(s is not None for s in scalars):
         return _scalar(node, [s for s in scalars if s is not None])
-    if all(map(_is_constant, inputs)) and _is_small(node.shape):
+    if all(map(_is_constant, inputs)) and all(_is_small(x.shape) for x in (node, *inputs)):
         return _array(node)
     return node
 
