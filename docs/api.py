@@ -216,7 +216,8 @@ def _is_inherited(cls: type, name: str) -> bool:
     """Whether the docstring of a member is that of a base class."""
     if _function(vars(cls)[name]).__doc__:
         return False
-    return any(getattr(getattr(base, name, None), "__doc__", None) for base in cls.__mro__[1:])
+    bases = [base for base in cls.__mro__[1:] if hasattr(base, name)]
+    return any(getattr(base, name).__doc__ for base in bases)
 
 
 def _function(member: Any) -> Any:

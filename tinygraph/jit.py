@@ -11,9 +11,9 @@ from __future__ import annotations
 import functools
 import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import CellType
 from typing import Any
 
 import numpy as np
@@ -30,11 +30,44 @@ from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
+from tinygraph.runtime.guards import Guard, same_captures, same_forms, same_gradient, same_mode
 from tinygraph.runtime.program import Program
 from tinygraph.tensor import Tensor
 
-Guard = Callable[[], bool]
 Number = (bool, int, float, str, type(None))
+KEPT_KEYS = 128  # kinds of arguments whose traces are kept
+KEPT_TRACES = 8  # traces that are kept for one kind of arguments
+
+
+class GradientCell:
+    """The gradient of a Tensor as state: the value in whichever Tensor is its `.grad`."""
+
+    __slots__ = ("__weakref__", "_owner")
+    is_state = True
+
+    def __init__(self, owner: Tensor) -> None:
+        self._owner = owner
+
+    @property
+    def name(self) -> str:
+        """What the printed tape calls it."""
+        return f"{self._owner.name or 'a Tensor'}.grad"
+
+    @property
+    def node(self) -> Node:
+        """The present value."""
+        held = self._owner._grad
+        assert held is not None  # or a guard of the trace had failed
+        return held.node
+
+    @node.setter
+    def node(self, value: Node) -> None:
+        held = self._owner._grad
+        assert held is not None
+        held.node = value
+
+
+Update = tuple[Tensor | GradientCell, Node]
 
 
 class Trace:
@@ -47,6 +80,7 @@ class Trace:
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.guards: list[Guard] = []
         self._modules: set[int] = set()
+        self._cells: dict[int, tuple[Tensor, GradientCell]] = {}  # of gradients, by their Tensors
 
     def owns(self, leaf: Node) -> bool:
         """Whether `leaf` is an input of this trace."""
@@ -66,7 +100,11 @@ class Trace:
         self.written[id(tensor)] = (tensor, tensor.node)
         tensor.is_state = True
         if tensor.node.buffer is not None:
-            tensor.node.belong(tensor)
+            tensor.node.belong(self._cell(tensor))
+
+    def _cell(self, tensor: Tensor) -> Tensor | GradientCell:
+        """What the value of `tensor` belongs to: where it is a gradient, to that."""
+        return self._cells[id(tensor)][1] if id(tensor) in self._cells else tensor
 
     def touch_grad(self, tensor: Tensor) -> None:
         """`tensor.grad` is about to be read or written."""
@@ -74,57 +112,42 @@ class Trace:
             return
         before = tensor._grad
         self.grads[id(tensor)] = (tensor, before)
-        if before is not None:
-            before.is_state = True
-            before.node.belong(before)
-        self.guards.append(_same_grad(tensor, before))
+        if before is not None and not before.is_state:
+            before.is_state = True  # until this trace is closed
+            self._cells[id(before)] = before, GradientCell(tensor)
+            before.node.belong(self._cells[id(before)][1])
+        own = before is not None and id(before) not in self._cells  # state by itself
+        self.guards.append(same_gradient(tensor, exact=own))
 
     def touch_module(self, module: Any) -> None:
         """`module` is about to be called: the trace holds for its present mode alone."""
         if id(module) not in self._modules:
             self._modules.add(id(module))
-            self.guards.append(_same_mode(module))
+            self.guards.append(same_mode(module))
 
-    def close(
-        self,
-    ) -> tuple[list[tuple[Tensor, Node]], list[tuple[Tensor, Tensor | None, Node | None]]]:
-        """Put the outside back as it was; return the updates, and the gradients left behind as
-        (owner, the Tensor that was there, the new value)."""
-        updates = []
+    def close(self) -> tuple[list[Update], list[tuple[Tensor, Node | None]]]:
+        """Put the outside back as it was; return the updates, and the gradients that come or go,
+        as (owner, the new value)."""
+        updates: dict[int, Update] = {}
         for tensor, before in self.written.values():
             if tensor.node is not before:
-                node = tensor.node
-                updates.append((tensor, node.inputs[0] if node.op is assign else node))
+                node, cell = tensor.node, self._cell(tensor)
+                updates[id(cell)] = cell, node.inputs[0] if node.op is assign else node
                 tensor.node = before
-        grads = []
+        grads: list[tuple[Tensor, Node | None]] = []
         for tensor, old in self.grads.values():
             new = tensor._grad
             tensor._grad = old
-            if new is not old:
-                grads.append((tensor, old, new.node if new is not None else None))
-        return updates, grads
-
-
-def _same_grad(tensor: Tensor, before: Tensor | None) -> Guard:
-    owner = weakref.ref(tensor)
-    old = None if before is None else weakref.ref(before)
-
-    def holds() -> bool:
-        present = owner()
-        expected = None if old is None else old()
-        return present is not None and present._grad is expected
-
-    return holds
-
-
-def _same_mode(module: Any) -> Guard:
-    owner, training = weakref.ref(module), module.training
-
-    def holds() -> bool:
-        present = owner()
-        return present is not None and present.training == training
-
-    return holds
+            if new is old:
+                continue
+            if new is not None and old is not None:
+                cell = self._cell(old)
+                updates[id(cell)] = cell, new.node
+            else:
+                grads.append((tensor, None if new is None else new.node))
+        for held, _ in self._cells.values():
+            held.is_state = False
+        return list(updates.values()), grads
 
 
 @dataclass(slots=True)
@@ -137,6 +160,7 @@ class Traced:
     returned: list[int]  # which leaves of the output are Tensors
     grads: list[tuple[weakref.ref[Tensor], int | None]]
     guards: list[Guard]
+    cut: bool  # whether a gradient would have to pass through a constant: then it is not run
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def holds(self) -> bool:
@@ -166,7 +190,7 @@ class Jitted:
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
         self.traces = 0
-        self._known: dict[Any, list[Traced]] = {}
+        self._known: OrderedDict[Any, list[Traced]] = OrderedDict()
         self._reason = "it has not been called yet"
         self._lock = threading.RLock()
         functools.update_wrapper(self, function)
@@ -178,7 +202,10 @@ class Jitted:
         if is_eager() or STATE.trace is not None:
             return self.function(*args, **kwargs)
         leaves, structure = tree.flatten((args, kwargs))
-        return self._find(leaves, structure)(_arrays(leaves))
+        if any(map(_is_open, leaves)):
+            return self.function(*args, **kwargs)
+        traced = self._find(leaves, structure)
+        return self.function(*args, **kwargs) if traced.cut else traced(_arrays(leaves))
 
     def tape(self, *args: Any, **kwargs: Any) -> Tape:
         """The tape that a call with these arguments would run."""
@@ -195,20 +222,23 @@ class Jitted:
         key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad)
         with self._lock:
             known = self._known.setdefault(key, [])
+            self._known.move_to_end(key)
             for traced in known:
                 if traced.holds():
                     return traced
             self._explain(key, known)
             traced = _trace(self.function, leaves, structure)
             self.traces += 1
-            self._known[key] = [traced, *known[:7]]
+            self._known[key] = [traced, *known[: KEPT_TRACES - 1]]
+            while len(self._known) > KEPT_KEYS:
+                self._known.popitem(last=False)
             return traced
 
     def _explain(self, key: Any, known: list[Traced]) -> None:
         if known:
             self._reason = (
-                "something that the trace depends on has changed: a module's training "
-                "mode, a captured Python number, or which .grad is None"
+                "something that the trace depends on has changed: a module's training mode, what "
+                "the function reads from outside, which .grad is None, or requires_grad of state"
             )
         elif len(self._known) == 1:
             self._reason = "it had not been called before"
@@ -227,6 +257,9 @@ def jit(function: Callable[..., Any]) -> Jitted:
     dictionaries; other arguments (numbers, strings, modules) are part of the key. Reading a
     parameter, buffer or optimizer state makes it an input, assigning to one an update. Any other
     Tensor from outside is a constant, and stands as such in the printed tape.
+
+    Where an argument requires a gradient or has no value yet, as under `tg.grad` and `tg.vmap`, or
+    in another traced function, the Python function runs, and becomes part of that graph.
 
     Raises TraceError where the function branches on the value of a Tensor.
 
@@ -265,6 +298,14 @@ def _is_traced(leaf: Any) -> bool:
     return _is_array(leaf) and not (isinstance(leaf, Tensor) and leaf.is_state)
 
 
+def _is_open(leaf: Any) -> bool:
+    """Whether an argument is in the middle of a graph: a gradient may have to run back through it,
+    or it stands for a value that is not known yet."""
+    if not isinstance(leaf, Tensor) or leaf.is_state:
+        return False
+    return (leaf.node.grad and STATE.grad) or lazy.is_symbolic(leaf.node)
+
+
 def _arrays(leaves: Sequence[Any]) -> list[Any]:
     tensors = [leaf.node for leaf in leaves if isinstance(leaf, Tensor) and not leaf.is_state]
     if tensors:
@@ -291,57 +332,25 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
     STATE.trace = trace
     try:
         args, kwargs = tree.unflatten(structure, inner)
-        result = function(*args, **kwargs)
+        outputs, out_structure = tree.flatten(function(*args, **kwargs))
+        returned = [i for i, leaf in enumerate(outputs) if isinstance(leaf, Tensor)]
+        nodes = [outputs[i].node for i in returned]  # before state is put back
     finally:
         STATE.trace = None
         updates, grads = trace.close()
-    outputs, out_structure = tree.flatten(result)
-    returned = [i for i, leaf in enumerate(outputs) if isinstance(leaf, Tensor)]
-    nodes = [outputs[i].node for i in returned]
     kept_grads: list[tuple[weakref.ref[Tensor], int | None]] = []
-    for tensor, old, node in grads:
-        if node is None:
-            kept_grads.append((weakref.ref(tensor), None))
-        elif old is not None:
-            updates.append((old, node))
-        else:
-            kept_grads.append((weakref.ref(tensor), len(nodes)))
+    for tensor, node in grads:
+        kept_grads.append((weakref.ref(tensor), None if node is None else len(nodes)))
+        if node is not None:
             nodes.append(node)
+    program = Program(inputs, nodes, updates, since)
     return Traced(
-        program=Program(inputs, nodes, updates, since),
+        program=program,
         structure=out_structure,
         fixed=[None if isinstance(leaf, Tensor) else leaf for leaf in outputs],
         returned=returned,
         grads=kept_grads,
-        guards=[*trace.guards, *_number_guards(function)],
-    )
-
-
-def _number_guards(function: Callable[..., Any]) -> list[Guard]:
-    """Conditions on the Python numbers that a function takes from outside."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return []
-    guards = [_same_cell(cell) for cell in (function.__closure__ or ()) if _holds_number(cell)]
-    scope = function.__globals__
-    for name in code.co_names:
-        if isinstance(scope.get(name, scope), Number):
-            guards.append(_same_global(scope, name))
-    return guards
-
-
-def _holds_number(cell: CellType) -> bool:
-    try:
-        return isinstance(cell.cell_contents, Number)
-    except ValueError:  # not set yet
-        return False
-
-
-def _same_cell(cell: CellType) -> Guard:
-    value = repr(cell.cell_contents)
-    return lambda: repr(cell.cell_contents) == value
-
-
-def _same_global(scope: dict[str, Any], name: str) -> Guard:
-    value = repr(scope[name])
-    return lambda: repr(scope.get(name)) == value
+        guards=[*trace.guards, same_forms([*program.cells, *program.updated]),
+                *same_captures(function)],
+        cut=STATE.grad and any(node.grad and node.inputs for node in program.constants),
+    )  # fmt: skip

@@ -194,7 +194,7 @@ class Tensor:
         return f"tensor({body}{dtype}{grad})"
 
     def __str__(self) -> str:
-        if self.node.buffer is None and not _is_symbolic(self.node):
+        if not lazy.is_symbolic(self.node):
             self.realize()
         return repr(self)
 
@@ -373,10 +373,6 @@ _ALIASES = {"power": "pow", "true_divide": "divide", "absolute": "abs", "arctan"
 def _leaf_like(node: Node, grad: bool) -> Node:
     leaf = Node(DATA, (), {}, node.aval, node.origin, grad, node.buffer)
     return leaf
-
-
-def _is_symbolic(node: Node) -> bool:
-    return bool(lazy.unfed(topological([node], lazy.has_value)))
 
 
 def gradient_leaves(outputs: Sequence[Node]) -> list[Node]:

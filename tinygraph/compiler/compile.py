@@ -86,6 +86,7 @@ def compiled(
     return result
 
 
+@collector_paused()
 def compile_graph(
     graph: Graph, backend: Any, names: Sequence[str], updates: dict[int, int]
 ) -> Compiled:

@@ -56,7 +56,8 @@ class Origin(NamedTuple):
         return f"{mark}{self.file}:{self.line}{text}"
 
 
-def _is_internal(filename: str) -> bool:
+def is_internal(filename: str) -> bool:
+    """Whether a source file is one of tinygraph's own."""
     known = _known.get(filename)
     if known is None:
         known = _known[filename] = filename.startswith(_INTERNAL)
@@ -69,7 +70,7 @@ def caller() -> Origin:
     last = frame
     while frame is not None:
         code = frame.f_code
-        if not _is_internal(code.co_filename):
+        if not is_internal(code.co_filename):
             return Origin(code, frame.f_lasti)
         last = frame
         frame = frame.f_back

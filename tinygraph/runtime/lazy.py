@@ -66,6 +66,11 @@ def unfed(nodes: Iterable[Node]) -> list[Node]:
     return [node for node in nodes if node.op is PLACEHOLDER and node.buffer is None]
 
 
+def is_symbolic(node: Node) -> bool:
+    """Whether the value of `node` cannot be computed now: it depends on a placeholder."""
+    return node.buffer is None and bool(unfed(topological([node], has_value)))
+
+
 def depends_on(outputs: Sequence[Node], sources: Sequence[Node]) -> set[int]:
     """The ids of all nodes under `outputs` that depend on some node of `sources`."""
     found = set(map(id, sources))

@@ -87,7 +87,7 @@ class Program:
             owner = _owner(node)
             if hasattr(owner, "reserve"):
                 keys.append(node)
-            elif owner is not None and owner.is_state:
+            elif owner is not None and (owner.is_state or node.grad):
                 states.append(node)
                 self.cells.append(owner)
             else:
