@@ -83,8 +83,8 @@ VARIABLES: dict[str, Variable] = {
         ),
         Variable(
             "CHECK", _names(("nan",)), frozenset(), "nan",
-            "`nan` stops at the first operation that yields NaN or infinity and names it and "
-            "the line that asked for it.",
+            "`nan` stops at the first operation that yields NaN, or infinity from finite numbers, "
+            "and names it and the line that asked for it.",
         ),
         Variable(
             "DEBUG", _names(("passes", "kernels", "tape", "time", "cache")), frozenset(),

@@ -31,6 +31,7 @@ class Function:
     ) -> None:
         self.name = name
         self.placeholders = [_placeholder(x) for x in inputs]
+        _check_distinct(self.placeholders)
         leaves, self._structure = tree.flatten(outputs)
         nodes = [_output(leaf) for leaf in leaves]
         lazy.realize([])  # what is pending and depends on no placeholder has its value now
@@ -56,6 +57,9 @@ class Function:
             raise TypeError(
                 f"{self.name}() takes {len(names)} inputs ({', '.join(names)}), got {len(args)}"
             )
+        twice = [name for name in names[: len(args)] if name in named]
+        if twice:
+            raise TypeError(f"{self.name}() got two values for '{twice[0]}'")
         rest = dict(named)
         values = [*args, *(rest.pop(name, None) for name in names[len(args) :])]
         if rest:
@@ -122,6 +126,20 @@ def _placeholder(x: Any) -> Node:
     if not isinstance(x, Tensor) or x.node.op is not PLACEHOLDER:
         raise GraphError(f"an input of tg.function is a tg.placeholder, got {x!r}")
     return x.node
+
+
+def _check_distinct(placeholders: Sequence[Node]) -> None:
+    """GraphError where two inputs bear one name: neither could be fed by it, and open sizes of
+    one name are one size."""
+    known: dict[str, Node] = {}
+    for node in placeholders:
+        name = node.params["name"]
+        if name in known:
+            what = "is given twice" if known[name] is node else "has the name of another input"
+            raise GraphError(
+                f"tg.function: the placeholder '{name}' {what}\n  at {node.origin.where()}"
+            )
+        known[name] = node
 
 
 def _output(x: Any) -> Node:

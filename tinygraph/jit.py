@@ -30,7 +30,15 @@ from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
-from tinygraph.runtime.guards import Guard, same_captures, same_forms, same_gradient, same_mode
+from tinygraph.runtime.guards import (
+    Guard,
+    same_captures,
+    same_forms,
+    same_gradient,
+    same_mode,
+    same_settings,
+    settings,
+)
 from tinygraph.runtime.program import Program
 from tinygraph.tensor import Tensor
 
@@ -79,7 +87,7 @@ class Trace:
         self.written: dict[int, tuple[Tensor, Node]] = {}
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.guards: list[Guard] = []
-        self._modules: set[int] = set()
+        self._modules: dict[int, tuple[Any, dict[str, Any]]] = {}  # with their settings before
         self._cells: dict[int, tuple[Tensor, GradientCell]] = {}  # of gradients, by their Tensors
 
     def owns(self, leaf: Node) -> bool:
@@ -122,7 +130,7 @@ class Trace:
     def touch_module(self, module: Any) -> None:
         """`module` is about to be called: the trace holds for its present mode alone."""
         if id(module) not in self._modules:
-            self._modules.add(id(module))
+            self._modules[id(module)] = module, settings(module)
             self.guards.append(same_mode(module))
 
     def close(self) -> tuple[list[Update], list[tuple[Tensor, Node | None]]]:
@@ -130,10 +138,10 @@ class Trace:
         as (owner, the new value)."""
         updates: dict[int, Update] = {}
         for tensor, before in self.written.values():
-            if tensor.node is not before:
-                node, cell = tensor.node, self._cell(tensor)
+            node, cell = tensor.node, self._cell(tensor)
+            tensor.node = before
+            if node.buffer is None or node.buffer is not before.buffer:
                 updates[id(cell)] = cell, node.inputs[0] if node.op is assign else node
-                tensor.node = before
         grads: list[tuple[Tensor, Node | None]] = []
         for tensor, old in self.grads.values():
             new = tensor._grad
@@ -147,6 +155,7 @@ class Trace:
                 grads.append((tensor, None if new is None else new.node))
         for held, _ in self._cells.values():
             held.is_state = False
+        self.guards += [same_settings(module, then) for module, then in self._modules.values()]
         return list(updates.values()), grads
 
 
@@ -237,7 +246,7 @@ class Jitted:
     def _explain(self, key: Any, known: list[Traced]) -> None:
         if known:
             self._reason = (
-                "something that the trace depends on has changed: a module's training mode, what "
+                "something that the trace depends on has changed: a module's mode or numbers, what "
                 "the function reads from outside, which .grad is None, or requires_grad of state"
             )
         elif len(self._known) == 1:

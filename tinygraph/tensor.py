@@ -108,16 +108,13 @@ class Tensor:
             return self
         if value:
             check_differentiable("a Tensor that requires a gradient", self.node)
-            if self.node.inputs:
-                lazy.realize([self.node])
-            self.node = _leaf_like(self.node, True)
-            self.node.belong(self, self.is_state)
         elif self.node.cell is None:
             raise GraphError("only a leaf can stop requiring a gradient; use detach()")
-        else:
-            self.node = _leaf_like(self.node, False)
-            if self.is_state:
-                self.node.belong(self)
+        if STATE.trace is not None:
+            STATE.trace.touch(self)
+        self.node = _leaf_like(self.node, value)
+        if value or self.is_state:
+            self.node.belong(self, self.is_state)
         return self
 
     # ------------------------------------------------------------------------ its value
@@ -264,8 +261,9 @@ class Tensor:
         if not self.node.grad:
             raise GraphError(
                 "backward() found nothing that requires a gradient: set requires_grad=True on a "
-                "leaf, use a nn.Parameter, and build the value outside of no_grad\n  at "
-                f"{self.node.origin.where()}"
+                "leaf, use a nn.Parameter, and build the value outside of no_grad. What a tg.jit "
+                "or tg.function returns has no history: call backward() within the jitted function"
+                f"\n  at {self.node.origin.where()}"
             )
         if gradient is None:
             if self.size != 1:
@@ -371,8 +369,14 @@ _ALIASES = {"power": "pow", "true_divide": "divide", "absolute": "abs", "arctan"
 
 
 def _leaf_like(node: Node, grad: bool) -> Node:
-    leaf = Node(DATA, (), {}, node.aval, node.origin, grad, node.buffer)
-    return leaf
+    """A node of the same value that gradients end at, or pass by."""
+    if not lazy.is_symbolic(node):
+        lazy.realize([node])
+        return Node(DATA, (), {}, node.aval, node.origin, grad, node.buffer)
+    with no_grad():
+        same = identity(node)
+    same.grad = grad
+    return same
 
 
 def gradient_leaves(outputs: Sequence[Node]) -> list[Node]:
@@ -425,11 +429,11 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
 def host_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A contiguous NumPy array of a tinygraph dtype with a copy of `data`."""
     wanted = None if dtype is None else canonical(dtype)
-    if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
-        array = np.array(data)
-        if array.dtype == np.float64:
-            wanted = DEFAULT_FLOAT
     try:
+        if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
+            array = np.array(data)
+            if array.dtype == np.float64:
+                wanted = DEFAULT_FLOAT
         array = np.array(data, dtype=wanted, order="C")
     except (ValueError, TypeError) as error:
         raise DTypeError(f"cannot make an array of {type(data).__name__}: {error}") from None

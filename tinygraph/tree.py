@@ -1,11 +1,12 @@
 """Pytrees: nested tuples, lists and dictionaries of values, taken apart and put together.
 
 A leaf is anything that is not a container; None is an empty container. Dictionaries are taken
-in the order of their keys as they stand.
+in the order of their keys as they stand; one of a further kind is put together as a plain one.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> TreeDef:
     if kind in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
         return TreeDef(kind, (), tuple([_flatten(child, leaves) for child in tree]))
     if isinstance(tree, dict):
+        kind = kind if kind is OrderedDict else dict  # others may be made in other ways
         children = tuple([_flatten(child, leaves) for child in tree.values()])
         return TreeDef(kind, tuple(tree), children)
     leaves.append(tree)

@@ -160,6 +160,7 @@ class NumpyExecutable:
         outs: list[int], single: bool, instruction: Instruction,
     ) -> None:  # fmt: skip
         arrays = [values[i] for i in args]
+        known = self.check and holds_infinity(arrays)  # now: an output may lie on its input
         if not single:
             run(arrays, [values[i] for i in outs])
         elif into:
@@ -167,7 +168,7 @@ class NumpyExecutable:
         else:
             values[outs[0]][...] = run(*arrays)
         if self.check:
-            check_finite(instruction, [values[i] for i in outs])
+            check_finite(instruction, [values[i] for i in outs], known)
 
 
 def _layout(slot: Slot, base: np.ndarray, offset: int) -> np.ndarray:
@@ -178,12 +179,20 @@ def _layout(slot: Slot, base: np.ndarray, offset: int) -> np.ndarray:
     return np.ndarray(view.shape, slot.dtype, room, offset + view.offset * size, strides)
 
 
-def check_finite(instruction: Instruction, outputs: Arrays) -> None:
-    """Raise NonFiniteError where an output holds NaN or infinity."""
+def holds_infinity(arrays: Arrays) -> bool:
+    """Whether some element is infinite, as the scores of a mask are."""
+    return any(array.dtype.kind in "fV" and np.isinf(array).any() for array in arrays)
+
+
+def check_finite(instruction: Instruction, outputs: Arrays, known: bool) -> None:
+    """Raise NonFiniteError where an output holds NaN, or infinity. Infinity is passed on freely
+    where it is `known`: some input held it already."""
     for array in outputs:
         if array.dtype.kind not in "fV" or np.isfinite(array).all():
             continue
         what = "NaN" if np.isnan(array).any() else "infinity"
+        if known and what == "infinity":
+            continue
         raise NonFiniteError(
             f"{instruction.kernel.name} yielded {what} (shape {array.shape}); it is the first "
             f"operation that did\n  at {instruction.origin.where()}"

@@ -32,7 +32,8 @@ def main() -> int:
     """Run what the command line asks for; returns the exit status, 1 if a benchmark failed."""
     options = arguments()
     rows: list[Row] = []
-    failed = []
+    failed: list[str] = []
+    columns: list[str] = []
     for name in options.only or (*PARTS, *WORKLOADS):
         found = run(own_command(name, options))
         if found is None:
@@ -41,7 +42,7 @@ def main() -> int:
         if name in WORKLOADS and options.peers:
             compare(found[0], name, options)
         rows += found
-        show(found)
+        columns = show(found, columns)
     write(options.out, {"machine": machine(), "results": rows, "failed": failed})
     print(f"\nwritten to {options.out}" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
@@ -95,19 +96,18 @@ def compare(row: Row, name: str, options: argparse.Namespace) -> None:
             row[f"x_{framework}"] = round(row["step_ms"] / found[0]["step_ms"], 2)
 
 
-shown: list[str] = []
-
-
-def show(rows: list[Row]) -> None:
-    """Print `rows` as a table; the heading only where the columns change."""
+def show(rows: list[Row], before: list[str]) -> list[str]:
+    """Print `rows`, with a heading where the columns are not as before; returns the columns."""
     for row in rows:
         columns = [key for key in row if key not in ("benchmark", "name", "peers")]
-        heading = f"{row['benchmark']:<10} {'':<28}" + "".join(f"{c:>13}" for c in columns)
-        if [heading] != shown[-1:]:
-            print(f"\n{heading}\n{'-' * len(heading)}")
-            shown.append(heading)
-        cells = "".join(f"{row[column]:>13}" for column in columns)
-        print(f"{'':<4}{row['name']:<35}{cells}", flush=True)
+        widths = [max(11, len(column) + 2) for column in columns]
+        if columns != before:
+            heading = "".join(f"{c:>{w}}" for c, w in zip(columns, widths))
+            print(f"\n{row['benchmark']:<30}{heading}\n{'-' * (30 + len(heading))}")
+        cells = "".join(f"{row[c]:>{w}}" for c, w in zip(columns, widths))
+        print(f"  {row['name']:<28}{cells}", flush=True)
+        before = columns
+    return before
 
 
 def machine() -> Row:

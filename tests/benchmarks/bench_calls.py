@@ -114,13 +114,16 @@ if __name__ == "__main__":
     repeats = repeats_from_command_line(3000, __doc__)
     step, function = defined()
     rows = {
-        "plain NumPy": by_hand(), "tape alone": tape_alone(function), "tg.function": step,
-        "tg.jit": jitted(), "lazy loop": lazy(), "eager loop": eager(),
-    }  # fmt: skip
+        "plain NumPy": by_hand(),
+        f"tape alone, {len(function.tape())} instructions": tape_alone(function),
+        "tg.function": step,
+        "tg.jit": jitted(),
+        "lazy loop": lazy(),
+        "eager loop": eager(),
+    }
     base = 0.0
     for name, run in rows.items():
         again = compiles(run)
         us = median_us(run, repeats)
         base = base or us
         report("calls", name, us=us, over_numpy=round(us / base, 1), compiled_again=again)
-    report("calls", "instructions in the tape", count=len(function.tape()))

@@ -95,6 +95,7 @@ def test_gradients_to_second_order(op, sample):
             for i, x in zip(chosen, xs, strict=True):
                 full[i] = x
             return run(targets, [*nodes, *extra], [*full, *extra_values])
+
         return f
 
     xs = [arrays[i] for i in chosen]
@@ -111,8 +112,9 @@ def test_gradients_to_second_order(op, sample):
     got = values([grads[i] for i in present], ct_nodes, cts)(xs)
     masked = [v if i in present else np.zeros_like(v) for i, v in enumerate(vs)]
     slopes = numeric_jvp(values(outputs), xs, masked)
-    np.testing.assert_allclose(dot(got, [vs[i] for i in present]), dot(cts, slopes),
-                               rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        dot(got, [vs[i] for i in present]), dot(cts, slopes), rtol=1e-5, atol=1e-6
+    )
     # first order, forward
     t_nodes = [leaf(v) for v in masked]
     pushed = pushforward(outputs, wrt, t_nodes)

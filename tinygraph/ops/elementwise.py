@@ -330,6 +330,8 @@ ceil: Op = unary(
     "ceil", "The smallest integer not below x.", scalar="ceil(a)", infer=rules.numeric,
     domain=(0.2, 0.8), truth=math.ceil, vjp=_zero,
 )  # fmt: skip
+
+
 def _round_eval(xp: Any, x: Any, out: Any = None) -> Any:
     return stored(x.copy(), out) if x.dtype.kind in "iu" else xp.rint(x, out=out)
 

@@ -186,8 +186,10 @@ def _update_infer(x: Any, value: Any, *, slices: Slices) -> Aval:
     _check_slices(x.shape, slices)
     shape = tuple(count for _, count, _ in slices)
     if value.shape != shape and is_known(*value.shape, *shape):
-        raise ShapeError(f"a value of shape {show_shape(value.shape)} cannot be put where "
-                         f"{show_shape(shape)} is needed")
+        raise ShapeError(
+            f"a value of shape {show_shape(value.shape)} cannot be put where "
+            f"{show_shape(shape)} is needed"
+        )
     return Aval(x.shape, x.dtype)
 
 
@@ -231,14 +233,17 @@ def _concat_infer(*xs: Any, axis: int) -> Aval:
     for x in xs:
         if len(x.shape) != len(first.shape) or any(
             a != b and is_known(a, b)
-            for i, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if i != axis
+            for i, (a, b) in enumerate(zip(x.shape, first.shape, strict=True))
+            if i != axis
         ):
-            raise ShapeError(f"shapes {show_shape(first.shape)} and {show_shape(x.shape)} differ "
-                             f"elsewhere than in dimension {axis}")
+            raise ShapeError(
+                f"shapes {show_shape(first.shape)} and {show_shape(x.shape)} differ "
+                f"elsewhere than in dimension {axis}"
+            )
     total: Size = 0
     for x in xs:
         total = total + x.shape[axis]
-    return Aval((*first.shape[:axis], total, *first.shape[axis + 1:]), first.dtype)
+    return Aval((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
 
 def _concat_vjp(g: Node, out: Node, *xs: Node, axis: int) -> list[Node]:
@@ -303,8 +308,11 @@ def _same(x: Any) -> Aval:
 
 
 def _identity_samples(rng: np.random.Generator) -> list[Sample | Bad]:
-    return [Sample((rng.standard_normal((2, 3)),)), Sample((np.zeros((0,)),)),
-            Sample((np.array(1.0),))]
+    return [
+        Sample((rng.standard_normal((2, 3)),)),
+        Sample((np.zeros((0,)),)),
+        Sample((np.array(1.0),)),
+    ]
 
 
 identity = register(Op(

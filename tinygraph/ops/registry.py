@@ -173,6 +173,7 @@ def _converted(arg: Any, dtype: DType) -> Node:
 
 # Three ops that the mechanism itself needs; the others stand in their own files.
 
+
 def _const_infer(*, value: Any, dtype: DType) -> Aval:
     return Aval((), dtype)
 

@@ -19,7 +19,7 @@ from tinygraph import config
 from tinygraph.compiler.kernel import Kernel
 from tinygraph.compiler.tape import Tape
 from tinygraph.dtypes import DType
-from tinygraph.errors import BackendError
+from tinygraph.errors import BackendError, ConfigError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -104,6 +104,8 @@ def _start(name: str) -> Backend:
         )
     try:
         backend: Backend = points[name].load()()
+    except ConfigError:
+        raise
     except Exception as error:
         advice = _INSTALL.get(name, "check the installation of the package that provides it")
         raise BackendError(

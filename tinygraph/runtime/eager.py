@@ -5,8 +5,9 @@ For debugging: every value is there to look at, and a mistake fails where it sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def run_now(node: Node) -> None:
     with xp.errstate(all="ignore"):
         result = evaluate(node, arrays, xp)
     if "nan" in config.get("CHECK") and node.op is not ITEM:
-        _check_finite(node, result)
+        _check_finite(node, result, arrays)
     keep(node, result, PLACEHOLDERS)
 
 
@@ -45,15 +46,22 @@ def _has_known_size(node: Node) -> bool:
     return all(is_known(*aval.shape) for aval in node.avals)
 
 
-def _check_finite(node: Node, result: object) -> None:
+def _check_finite(node: Node, result: object, inputs: Sequence[Any]) -> None:
+    """NonFiniteError for NaN, and for infinity that is not in `inputs` or written by the user."""
+    known = not inputs or any(_has(np.isinf, array) for array in inputs)
     for array in result if isinstance(result, tuple) else (result,):
-        values = np.asarray(array)
-        if values.dtype.kind in "fV" and not np.isfinite(values).all():
-            what = "NaN" if np.isnan(values).any() else "infinity"
+        what = "NaN" if _has(np.isnan, array) else "infinity"
+        if what == "NaN" or (not known and _has(np.isinf, array)):
             raise NonFiniteError(
-                f"{node.op.name} yielded {what} (shape {values.shape}); it is the first operation "
-                f"that did\n  at {node.origin.where()}"
+                f"{node.op.name} yielded {what} (shape {np.shape(array)}); it is the first "
+                f"operation that did\n  at {node.origin.where()}"
             )
+
+
+def _has(test: Callable[[Any], Any], array: Any) -> bool:
+    """Whether `test` holds for some element; only floats are NaN or infinite."""
+    values = np.asarray(array)
+    return values.dtype.kind in "fV" and bool(test(values).any())
 
 
 def _follow_config(node: Node) -> None:

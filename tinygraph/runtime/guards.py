@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dis
 import inspect
+import operator
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 
@@ -40,14 +41,41 @@ def same_gradient(tensor: Any, exact: bool) -> Guard:
 
 
 def same_mode(module: Any) -> Guard:
-    """`module` is there, in the training mode that it has now."""
-    owner, training = weakref.ref(module), module.training
+    """`module` is there, in the training mode that it has now, with the same parts in it."""
+    owner, training, parts = weakref.ref(module), module.training, _parts(module)
 
     def holds() -> bool:
         present = owner()
-        return present is not None and present.training == training
+        if present is None or present.training != training:
+            return False
+        found = _parts(present)
+        return len(found) == len(parts) and all(map(operator.is_, found, parts))
 
     return holds
+
+
+def settings(module: Any) -> dict[str, Any]:
+    """The numbers and strings among the attributes of `module`, such as the p of dropout."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, NUMBERS)}
+
+
+def same_settings(module: Any, before: Mapping[str, Any]) -> Guard:
+    """The settings of `module` are those of now, but for what has changed since `before`: a trace
+    that counts its own calls would never hold."""
+    owner, now = weakref.ref(module), settings(module)
+    names = [name for name in before if name in now and repr(now[name]) == repr(before[name])]
+    values = [now[name] for name in names]
+
+    def holds() -> bool:
+        present = owner()
+        return present is not None and [vars(present).get(name) for name in names] == values
+
+    return holds
+
+
+def _parts(module: Any) -> list[Any]:
+    """The modules, parameters and buffers that stand directly in `module`."""
+    return [*module._modules.values(), *module._parameters.values(), *module._buffers.values()]
 
 
 def same_forms(cells: Sequence[Cell]) -> Guard:

@@ -84,7 +84,7 @@ def realize(nodes: Sequence[Node]) -> None:
     """Compute the values of `nodes` and of all that is pending, as one tape.
 
     Raises UnfedError if a value depends on a placeholder that was not fed, TraceError if that
-    placeholder belongs to a function that is being traced.
+    placeholder stands for an argument of a function that is or was traced.
     """
     with _LOCK:
         _realize(nodes)
@@ -132,6 +132,14 @@ def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:
             "print it or turn it into a number, because it is known only when the tape runs. Use "
             "tg.where or tg.cond to choose, tg.while_loop or tg.scan to repeat, or return the "
             f"value\n  at {STATE.trace.here()}"
+        )
+    if not any(leaf in PLACEHOLDERS for leaf in missing):
+        return TraceError(
+            f"the value of {node.op.name} is not known: it is computed from a stand-in. tg.jit, "
+            "tg.scan, tg.cond, tg.while_loop, tg.checkpoint and tg.vmap call a function once with "
+            "stand-ins for its arguments. Python cannot look at their values there, and what is "
+            "kept of them (in a list, in an attribute) has none afterwards: return it instead"
+            f"\n  at {node.origin.where()}"
         )
     names = ", ".join(f"'{leaf.params['name']}' (made at {leaf.origin})" for leaf in missing)
     return UnfedError(

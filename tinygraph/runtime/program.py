@@ -169,10 +169,17 @@ class Program:
         return fed, sizes
 
     def _states(self, backend: backends.Backend) -> list[Any]:
-        waiting = [cell.node for cell in self.cells if cell.node.buffer is None]
+        nodes = [cell.node for cell in self.cells]
+        waiting = [node for node in nodes if node.buffer is None]
         if waiting:
             lazy.realize(waiting)
-        return [lazy.buffer_of(cell.node, backend) for cell in self.cells]
+        for node, leaf in zip(nodes, self.graph.inputs[len(self.inputs) :], strict=False):
+            if node.dtype != leaf.dtype:
+                raise DTypeError(
+                    f"state that was {leaf.dtype.name} when the function was made is "
+                    f"{node.dtype.name} now; make the function again\n  at {leaf.origin.where()}"
+                )
+        return [lazy.buffer_of(node, backend) for node in nodes]
 
     def _draw(self, backend: backends.Backend) -> list[Any]:
         keys: list[Any] = [None] * self.key_count
@@ -189,7 +196,8 @@ class Program:
         donated = {}
         first = len(self.inputs)
         for output, source in version.tape.donated.items():
-            if _references(self.cells[source - first], buffers, source) <= _ALONE:
+            whole = getattr(buffers[source], "base", None) is None  # else it is part of another's
+            if whole and _references(self.cells[source - first], buffers, source) <= _ALONE:
                 donated[output] = buffers[source]
         return donated
 
@@ -250,14 +258,12 @@ def fit(node: Node, array: Any, backend: backends.Backend) -> Any:
         raise UnfedError(f"the placeholder '{name}' was not fed\n  at {node.origin.where()}")
     buffer = array
     if not isinstance(buffer, np.ndarray):
-        buffer = np.asarray(buffer)
+        try:
+            buffer = np.asarray(buffer)
+        except ValueError as error:
+            raise ShapeError(f"the placeholder '{name}': {error}") from None
     if buffer.dtype != node.dtype:
-        if not np.can_cast(buffer.dtype, node.dtype, "same_kind") and not _lossless(buffer, node):
-            raise DTypeError(
-                f"the placeholder '{name}' holds {node.dtype.name}, it was fed {buffer.dtype.name}"
-                f"; cast with astype\n  at {node.origin.where()}"
-            )
-        buffer = buffer.astype(node.dtype)
+        buffer = _cast(node, buffer)
     if len(buffer.shape) != len(node.shape) or any(
         isinstance(want, int) and want != got
         for want, got in zip(node.shape, buffer.shape, strict=True)
@@ -272,9 +278,23 @@ def fit(node: Node, array: Any, backend: backends.Backend) -> Any:
     return backend.from_host(buffer)
 
 
-def _lossless(array: np.ndarray, node: Node) -> bool:
-    """Integers and bool may go where a float or a wider integer is wanted."""
-    return array.dtype.kind in "iub" and node.dtype.kind in "fiuV"
+def _cast(node: Node, array: np.ndarray) -> np.ndarray:
+    """`array` in the dtype of the placeholder `node`. Floats may be rounded; integers that do not
+    fit are an error, and so is another kind of number."""
+    whole = array.dtype.kind in "iub" and node.dtype.kind in "fiuV"
+    if not whole and not np.can_cast(array.dtype, node.dtype, "same_kind"):
+        raise DTypeError(
+            f"the placeholder '{node.params['name']}' holds {node.dtype.name}, it was fed "
+            f"{array.dtype.name}; cast with astype\n  at {node.origin.where()}"
+        )
+    result = array.astype(node.dtype)
+    if node.dtype.kind in "iu" and (result != array).any():
+        wrong = array[result != array].flat[0]
+        raise DTypeError(
+            f"the placeholder '{node.params['name']}' holds {node.dtype.name}, it was fed {wrong}, "
+            f"which does not fit\n  at {node.origin.where()}"
+        )
+    return result
 
 
 def bind(node: Node, shape: Sequence[int], sizes: dict[str, int]) -> None:
