@@ -25,8 +25,8 @@ from tinygraph.array.creation import creator
 from tinygraph.array.select import take
 from tinygraph.array.sizes import as_shape, as_size
 from tinygraph.dtypes import DEFAULT_FLOAT, DEFAULT_INT, canonical, is_float, uint64
-from tinygraph.errors import DTypeError, ShapeError
-from tinygraph.graph.node import Aval, Node
+from tinygraph.errors import DTypeError, GraphError, ShapeError
+from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.ops import random as r
 from tinygraph.ops.movement import broadcast_to
 from tinygraph.ops.registry import DATA, cast
@@ -85,10 +85,18 @@ class Generator:
 
     def key(self) -> Node:
         """Take one draw: the random state, uint64 (2,), as a leaf that belongs to this generator.
-        A compiled function feeds it anew at each call."""
+        A compiled function feeds it anew at each call, and each step of a scan and each example
+        under vmap has a state of its own, derived from it."""
+        if STATE.steps is None:
+            raise GraphError(
+                "in a while_loop every round would draw the same random numbers; draw them "
+                "outside, or use tg.scan, where each step has its own"
+            )
         state = np.array(self.reserve(1), np.uint64)
         node = Node(DATA, (), {}, Aval((2,), uint64), None, False, state)
         node.belong(self)
+        for step in STATE.steps:
+            node = r.fold_in(node, step)
         return node
 
     def __repr__(self) -> str:

@@ -17,12 +17,13 @@ from tinygraph.array.convert import to_tensor
 from tinygraph.autodiff.batch import batch
 from tinygraph.autodiff.forward import pushforward
 from tinygraph.autodiff.reverse import check_differentiable, gradients
-from tinygraph.dtypes import is_float
+from tinygraph.dtypes import is_float, uint64
 from tinygraph.errors import GraphError, ShapeError
 from tinygraph.graph.dim import is_known
 from tinygraph.graph.graph import topological
 from tinygraph.graph.node import Aval, Node
-from tinygraph.ops.movement import identity, permute, reshape
+from tinygraph.ops.body import counted
+from tinygraph.ops.movement import identity, iota, permute, reshape
 from tinygraph.ops.movement import stop_gradient as stop_gradient_op
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.rules import full, product, show_shape, zeros_like
@@ -345,8 +346,11 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
                 nodes = inner
             arguments.append(_tree(structure, nodes))
         size = _mapped_size(mapped)
-        outputs, structure = _nodes(function(*arguments))
-        results = batch(outputs, stand_ins, mapped, size)
+        example = _stand_in(Aval((), uint64))
+        with counted(example):
+            outputs, structure = _nodes(function(*arguments))
+        numbers = iota(size=size, dtype=uint64)
+        results = batch(outputs, [*stand_ins, example], [*mapped, numbers], size)
         return _tree(structure, [_from_front(node, out_axes) for node in results])
 
     return wrapped

@@ -42,12 +42,16 @@ class State(threading.local):
     evaluate: called with each new node; the eager mode computes it there.
     origin: overrides the user's line, for gradient nodes.
     trace: the trace of `tg.jit` in progress.
+    steps: the numbers of the steps (of scans) and examples (of vmap) that are being traced, the
+        outermost first: random numbers differ from one to the next. None where there are no
+        such numbers, and nothing random can be drawn.
     """
 
     grad: bool = True
     evaluate: Callable[[Node], None] | None = None
     origin: Origin | None = None
     trace: Any = None
+    steps: tuple[Node, ...] | None = ()
 
 
 STATE = State()

@@ -43,6 +43,22 @@ def tracing() -> Iterator[dict[int, Node]]:
         STATE.evaluate = before
 
 
+@contextmanager
+def counted(step: Node | None) -> Iterator[None]:
+    """Random states that are drawn inside depend on the number `step`; with None, none can be."""
+    before = STATE.steps
+    STATE.steps = None if step is None or before is None else (*before, step)
+    try:
+        yield
+    finally:
+        STATE.steps = before
+
+
+def depends(outputs: Sequence[Node], leaf: Node, made: Collection[int]) -> bool:
+    """Whether `outputs` depend on `leaf` by nodes out of `made`."""
+    return any(node is leaf for node in topological(outputs, lambda n: id(n) not in made))
+
+
 def close_body(
     placeholders: Sequence[Node],
     outputs: Sequence[Node],

@@ -18,6 +18,7 @@ from tinygraph.ops.body import (
     check_carries,
     check_inputs,
     close_body,
+    counted,
     fits,
     owned,
     placeholder,
@@ -172,7 +173,7 @@ def while_nodes(
     dtypes. init: the carry to begin with.
     """
     leaves = [placeholder(node.aval, f"carry{i}") for i, node in enumerate(init)]
-    with tracing() as made:
+    with tracing() as made, counted(None):
         proceed, new = condition(list(leaves)), list(step(list(leaves)))
     if len(new) != len(init):
         raise ShapeError(f"while_loop: the step gets {len(init)} carries and returns {len(new)}")

@@ -115,6 +115,17 @@ random_bits = register(Op(
 _PRECISION = {dt.float16: 11, dt.bfloat16: 8, float32: 24, float64: 53}  # bits of significand
 
 
+def fold_in(state: Node, step: Node) -> Node:
+    """Another state for each `step` (uint64, no dimensions), as far from the others as from any.
+
+    The step takes the upper half of the draw number, which no count of draws reaches; the random
+    words there are the new seed and draw. So steps within steps do not meet either.
+    """
+    draw = _part(state, 1) + logic.bitwise_left_shift(step, 32)
+    place = concat(reshape(_part(state, 0), shape=(1,)), reshape(draw, shape=(1,)), axis=0)
+    return _words64(place, (2,))
+
+
 def uniform(state: Node, shape: Shape, dtype: DType) -> Node:
     """Evenly spread in [0, 1): each number a multiple of 2^-p, p the precision of `dtype`."""
     _working(dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.dtypes import uint64
 from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.graph import Graph
@@ -18,12 +19,14 @@ from tinygraph.ops.body import (
     check_carries,
     check_inputs,
     close_body,
+    counted,
+    depends,
     owned,
     placeholder,
     sample_body,
     tracing,
 )
-from tinygraph.ops.movement import reshape
+from tinygraph.ops.movement import iota, reshape
 from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import Bad, Op, Sample, items, register
 from tinygraph.ops.rules import show_shape
@@ -104,10 +107,14 @@ def scan_nodes(
         length = xs[0].shape[0] if xs[0].shape else 1
     carry = [placeholder(node.aval, f"carry{i}") for i, node in enumerate(init)]
     slices = [placeholder(Aval(node.shape[1:], node.dtype), f"x{i}") for i, node in enumerate(xs)]
-    with tracing() as made:
+    step = placeholder(Aval((), uint64), "step")
+    with tracing() as made, counted(step):
         new, ys = f(list(carry), list(slices))
     if len(new) != len(init):
         raise ShapeError(f"scan: the step gets {len(init)} carries and returns {len(new)}")
+    if depends([*new, *ys], step, made):  # by its random numbers
+        slices.append(step)
+        xs = [*xs, iota(size=length, dtype=uint64)]
     body, captured = close_body([*carry, *slices], [*new, *ys], made)
     announce(captured, made)
     node = scan(*init, *xs, *captured, body=body, carries=len(init), xs=len(xs),
