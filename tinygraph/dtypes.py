@@ -48,7 +48,7 @@ def canonical(dtype: Any) -> DType:
     if isinstance(dtype, str) and dtype in BY_NAME:
         return BY_NAME[dtype]
     try:
-        found = np.dtype(dtype)
+        found = np.dtype(dtype).newbyteorder("=")
     except TypeError:
         found = None
     if found is None or found not in _KINDS:

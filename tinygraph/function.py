@@ -11,7 +11,7 @@ from tinygraph.errors import GraphError, ShapeError
 from tinygraph.graph.graph import Graph, topological
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.movement import assign
-from tinygraph.ops.registry import DATA, PLACEHOLDER
+from tinygraph.ops.registry import DATA, PLACEHOLDER, RESULT, Op
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.program import Program, bind
@@ -49,7 +49,7 @@ class Function:
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run: one array for each placeholder, in order or by the placeholder's name."""
         results = self.program(_values(self._order(args, named)))
-        return tree.unflatten(self._structure, list(map(result_tensor, results)))
+        return tree.unflatten(self._structure, [result_tensor(buffer) for buffer in results])
 
     def _order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         names = [node.params["name"] for node in self.placeholders]
@@ -117,9 +117,10 @@ def _values(values: Sequence[Any]) -> list[Any]:
     return [value.node.buffer if isinstance(value, Tensor) else value for value in values]
 
 
-def result_tensor(buffer: Any) -> Tensor:
-    """A Tensor that holds a result."""
-    return Tensor(Node(DATA, (), {}, Aval(buffer.shape, buffer.dtype), None, False, buffer))
+def result_tensor(buffer: Any, op: Op = DATA) -> Tensor:
+    """A Tensor that holds a result; as a `RESULT` it lets no gradient pass it unnoticed."""
+    aval = Aval(buffer.shape, buffer.dtype)
+    return Tensor(Node(op, (), {}, aval, None, op is RESULT, buffer))
 
 
 def _placeholder(x: Any) -> Node:

@@ -26,7 +26,7 @@ from tinygraph.function import result_tensor
 from tinygraph.graph.node import STATE, Aval, Node, serial
 from tinygraph.graph.origin import caller
 from tinygraph.ops.movement import assign
-from tinygraph.ops.registry import PLACEHOLDER
+from tinygraph.ops.registry import DATA, PLACEHOLDER, RESULT
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
@@ -167,6 +167,7 @@ class Traced:
     structure: tree.TreeDef
     fixed: list[Any]  # outputs that are no Tensors; None where a Tensor stands
     returned: list[int]  # which leaves of the output are Tensors
+    cuts: list[bool]  # whether each of these depends on what a gradient was to reach
     grads: list[tuple[weakref.ref[Tensor], int | None]]
     guards: list[Guard]
     cut: bool  # whether a gradient would have to pass through a constant: then it is not run
@@ -184,8 +185,8 @@ class Traced:
                 if tensor is not None:
                     tensor._grad = None if index is None else result_tensor(results[index])
         leaves = list(self.fixed)
-        for place, buffer in zip(self.returned, results, strict=False):
-            leaves[place] = result_tensor(buffer)
+        for place, cut, buffer in zip(self.returned, self.cuts, results, strict=False):
+            leaves[place] = result_tensor(buffer, RESULT if cut else DATA)
         return tree.unflatten(self.structure, leaves)
 
 
@@ -312,7 +313,8 @@ def _is_open(leaf: Any) -> bool:
     or it stands for a value that is not known yet."""
     if not isinstance(leaf, Tensor) or leaf.is_state:
         return False
-    return (leaf.node.grad and STATE.grad) or lazy.is_symbolic(leaf.node)
+    history = leaf.node.grad and STATE.grad and leaf.node.op is not RESULT
+    return history or lazy.is_symbolic(leaf.node)
 
 
 def _arrays(leaves: Sequence[Any]) -> list[Any]:
@@ -344,6 +346,7 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
         outputs, out_structure = tree.flatten(function(*args, **kwargs))
         returned = [i for i, leaf in enumerate(outputs) if isinstance(leaf, Tensor)]
         nodes = [outputs[i].node for i in returned]  # before state is put back
+        cuts = [node.grad for node in nodes]
     finally:
         STATE.trace = None
         updates, grads = trace.close()
@@ -358,6 +361,7 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
         structure=out_structure,
         fixed=[None if isinstance(leaf, Tensor) else leaf for leaf in outputs],
         returned=returned,
+        cuts=cuts,
         grads=kept_grads,
         guards=[*trace.guards, same_forms([*program.cells, *program.updated]),
                 *same_captures(function)],

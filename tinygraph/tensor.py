@@ -15,7 +15,7 @@ from tinygraph.graph.dim import Dim, Size
 from tinygraph.graph.graph import topological
 from tinygraph.graph.node import STATE, Aval, Node, Shape
 from tinygraph.ops.movement import assign, identity
-from tinygraph.ops.registry import DATA, PLACEHOLDER, cast
+from tinygraph.ops.registry import DATA, PLACEHOLDER, RESULT, cast
 from tinygraph.ops.rules import full, product, show_shape
 from tinygraph.runtime import lazy
 from tinygraph.runtime.backend import to_host
@@ -382,6 +382,14 @@ def _leaf_like(node: Node, grad: bool) -> Node:
 def gradient_leaves(outputs: Sequence[Node]) -> list[Node]:
     """The nodes under `outputs` that a living Tensor owns and that require a gradient."""
     order = topological(outputs, lambda node: not node.grad)
+    for node in order:
+        if node.op is RESULT and node.grad:
+            raise GraphError(
+                "backward() came to what a tg.jit function returned, which has no history: the "
+                "gradient of the parameters in it would be lost. Call backward() within the jitted "
+                "function, or cut the gradient with detach() or tg.no_grad\n  at "
+                f"{node.origin.where()}"
+            )
     return [n for n in order if n.grad and n.cell is not None and n.cell() is not None]
 
 

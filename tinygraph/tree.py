@@ -1,14 +1,15 @@
 """Pytrees: nested tuples, lists and dictionaries of values, taken apart and put together.
 
-A leaf is anything that is not a container; None is an empty container. Dictionaries are taken
-in the order of their keys as they stand; one of a further kind is put together as a plain one.
+A leaf is anything that is not a container; None is an empty container. Of dictionaries the order
+does not matter: their leaves are taken in the order of the sorted keys (but for an OrderedDict),
+and what is put together has the order of the original. Further kinds become plain ones.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 _LEAF = "leaf"
@@ -21,6 +22,7 @@ class TreeDef:
     kind: Any  # "leaf", None, or the container's type
     keys: tuple[Any, ...] = ()
     children: tuple[TreeDef, ...] = ()
+    shown: tuple[Any, ...] = field(default=(), compare=False)  # the keys as they stood
 
     @property
     def leaves(self) -> int:
@@ -64,10 +66,16 @@ def _flatten(tree: Any, leaves: list[Any]) -> TreeDef:
         return TreeDef(kind, (), tuple([_flatten(child, leaves) for child in tree]))
     if isinstance(tree, dict):
         kind = kind if kind is OrderedDict else dict  # others may be made in other ways
-        children = tuple([_flatten(child, leaves) for child in tree.values()])
-        return TreeDef(kind, tuple(tree), children)
+        keys = tuple(tree) if kind is OrderedDict else tuple(sorted(tree, key=_rank))
+        children = tuple([_flatten(tree[key], leaves) for key in keys])
+        return TreeDef(kind, keys, children, tuple(tree))
     leaves.append(tree)
     return LEAF
+
+
+def _rank(key: Any) -> tuple[str, Any]:
+    """Where a key stands among others, of whatever type."""
+    return type(key).__name__, key if isinstance(key, (str, int)) else repr(key)
 
 
 def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:
@@ -84,7 +92,8 @@ def _unflatten(structure: TreeDef, leaves: Any) -> Any:
         return None
     children = [_unflatten(child, leaves) for child in structure.children]
     if issubclass(structure.kind, dict):
-        return structure.kind(zip(structure.keys, children, strict=True))
+        found = dict(zip(structure.keys, children, strict=True))
+        return structure.kind((key, found[key]) for key in structure.shown)
     if hasattr(structure.kind, "_fields"):
         return structure.kind(*children)
     return structure.kind(children)

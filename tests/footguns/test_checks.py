@@ -49,3 +49,9 @@ def test_a_wrong_setting_is_not_blamed_on_the_backend():
         patch.setattr(backend, "available", lambda: {"broken": Point()})
         with pytest.raises(tg.errors.ConfigError, match="THREADS"):
             backend.named("broken")
+
+
+def test_nan_from_constants_alone_is_named_too():
+    with config.override("CHECK", "nan"), pytest.raises(tg.errors.NonFiniteError) as caught:
+        (tg.zeros(2) / tg.zeros(2) + 1).realize()
+    assert str(caught.value).startswith("divide yielded NaN")

@@ -296,3 +296,17 @@ def test_a_model_that_nobody_holds_is_freed():
     gone = use()
     gc.collect()
     assert gone() is None
+
+
+def test_a_gradient_is_not_lost_in_what_a_jitted_function_returned():
+    w = tg.tensor([2.0], requires_grad=True)
+    fast = tg.jit(lambda x: x * w)
+    x = tg.tensor([3.0])
+    with pytest.raises(tg.errors.GraphError, match="which has no history"):
+        tg.sum(fast(x) + x * w).backward()
+    tg.sum(fast(x).detach() + x * w).backward()
+    assert w.grad.tolist() == [3.0]
+    with tg.no_grad():
+        assert not fast(x).requires_grad
+    again = fast(fast(x))  # but it is an argument like any other
+    assert (again.tolist(), fast.traces) == ([12.0], 2)

@@ -17,7 +17,7 @@ from tinygraph.dtypes import DType
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.movement import identity
-from tinygraph.ops.registry import CONST, DATA, ITEM
+from tinygraph.ops.registry import CONST, ITEM
 
 
 @dataclass(slots=True)
@@ -72,7 +72,7 @@ class _Lowering:
         return slot
 
     def lower(self, node: Node) -> None:
-        if node.op is CONST or node.op is DATA:
+        if node.op is CONST or node.op.leaf:
             value = node.op.eval(np, **node.params) if node.op is CONST else node.buffer
             self.program.constant_slots.append(
                 self.place(node, "const", len(self.program.constants))

@@ -245,6 +245,7 @@ def _leaf(name: str, doc: str) -> Op:
 
 
 PLACEHOLDER = _leaf("placeholder", "A value that is fed when the graph runs.")
+RESULT = _leaf("result", "What a jitted function returned, where its gradient stayed behind.")
 DATA = _leaf("data", "An array that is there already: a parameter, a constant, a result.")
 
 

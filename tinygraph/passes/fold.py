@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph import config
 from tinygraph.graph.dim import is_known
 from tinygraph.graph.graph import Graph, rebuild
 from tinygraph.graph.node import Aval, Node, Shape
@@ -69,6 +70,8 @@ def _scalar(node: Node, scalars: list[Node]) -> Node:
     values = [CONST.eval(np, **scalar.params) for scalar in scalars]
     with np.errstate(all="ignore"):
         result = np.asarray(node.op.eval(np, *values, **node.params))
+    if _is_for_the_check(result):
+        return node
     value = result.astype(np.float64).item() if result.dtype.kind in "fV" else result.item()
     constant = Node(
         CONST, (), {"value": value, "dtype": node.dtype}, Aval((), node.dtype), node.origin, False
@@ -78,10 +81,18 @@ def _scalar(node: Node, scalars: list[Node]) -> Node:
     return Node(broadcast_to, (constant,), {"shape": node.shape}, node.aval, node.origin, False)
 
 
+def _is_for_the_check(result: np.ndarray) -> bool:
+    """Whether TINYGRAPH_CHECK=nan is to see the operation that yields this: so it must run."""
+    floats = result.dtype.kind in "fV"
+    return floats and "nan" in config.get("CHECK") and not bool(np.isfinite(result).all())
+
+
 def _array(node: Node) -> Node:
     arrays = [_value(child) for child in node.inputs]
     with np.errstate(all="ignore"):
         result = node.op.eval(np, *arrays, **node.params)
+    if _is_for_the_check(result):
+        return node
     value = np.ascontiguousarray(result, dtype=node.dtype).reshape(node.shape)
     return Node(DATA, (), {}, node.aval, node.origin, False, value)
 
