@@ -12,7 +12,7 @@ from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.rules import ones_like
 from tinygraph.ops.scan import scan, scan_nodes
-from tinygraph.passes.narrow import narrow
+from tinygraph.passes.dead_code import dead_code
 from tinygraph.passes.widen import widen
 from tinygraph.runtime.interpret import interpret
 
@@ -92,7 +92,7 @@ def test_a_result_that_nobody_reads_is_dropped():
     h, x, w = leaf(3), leaf(4, 3), leaf(3)
     (last,), _ = scan_nodes(lambda c, s: ([c[0] * w], [e.sin(c[0] + s[0])]), [h], [x])
     before = Graph([h, x, w], [last])
-    after = narrow(before)
+    after = dead_code(before)
     (loop,) = scans(after)
     assert len(loop.outs) == 1
     assert loop.inputs == (h, w)  # nor does it read x any more
@@ -106,7 +106,7 @@ def test_a_carry_that_only_itself_reads_is_dropped():
         lambda c, s: ([c[0] + s[0], e.exp(c[1])], [c[0]]), [h, h], [x]
     )  # fmt: skip
     before = Graph([h, x], [path])
-    after = narrow(before)
+    after = dead_code(before)
     (loop,) = scans(after)
     assert loop.params["carries"] == 1
     assert count(after, "exp") == 0
@@ -118,10 +118,10 @@ def test_a_gradient_that_nobody_reads_costs_nothing():
     y = recurrence(h, x, w)
     (slope,) = gradients([y], [ones_like(y)], [h])
     (whole,) = gradients([y], [ones_like(y)], [w])
-    both = narrow(widen(Graph([h, x, w], [slope])))
+    both = dead_code(widen(Graph([h, x, w], [slope])))
     (_, backward) = scans(both)
     assert len(backward.outs) == 1  # neither the gradient of x nor that of w
-    assert len(scans(narrow(widen(Graph([h, x, w], [whole]))))[1].outs) == 2
+    assert len(scans(dead_code(widen(Graph([h, x, w], [whole]))))[1].outs) == 2
     check_same(Graph([h, x, w], [slope]), both)
 
 
@@ -136,7 +136,7 @@ def test_nested_scans_are_narrowed_with_their_inputs():
 
     (last,), _ = scan_nodes(step, [h], [x])
     before = Graph([h, x, w], [last])
-    after = narrow(before)
+    after = dead_code(before)
     assert count(after, "multiply") == 0
     assert w not in scans(after)[0].inputs
     check_same(before, after)
@@ -146,7 +146,7 @@ def test_a_condition_drops_what_neither_branch_needs():
     p, x, w = leaf(dtype="bool"), leaf(3), leaf(3)
     y, _ = cond_nodes(p, lambda n: [n[0], e.exp(w)], lambda n: [n[0] * 2, w], [x])
     before = Graph([p, x, w], [y])
-    after = narrow(before)
+    after = dead_code(before)
     assert after.nodes[-1].inputs[0].inputs == (p, x)
     values = {p: np.array(False), x: np.ones(3), w: np.ones(3)}
     np.testing.assert_array_equal(interpret(after, values, np)[0], 2 * np.ones(3))

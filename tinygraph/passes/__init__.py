@@ -16,9 +16,9 @@ from tinygraph.graph.graph import Graph
 from tinygraph.graph.verify import verify
 from tinygraph.passes.bodies import bodies
 from tinygraph.passes.cse import cse
+from tinygraph.passes.dead_code import dead_code
 from tinygraph.passes.fold import fold
 from tinygraph.passes.inline import inline_calls
-from tinygraph.passes.narrow import narrow
 from tinygraph.passes.seal import sealed
 from tinygraph.passes.simplify import simplify
 from tinygraph.passes.stabilise import stabilise
@@ -29,7 +29,7 @@ Pass = Callable[[Graph], Graph]
 PIPELINE: tuple[Pass, ...] = (
     inline_calls,
     widen,
-    narrow,
+    dead_code,
     stabilise,
     simplify,
     fold,

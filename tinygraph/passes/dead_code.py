@@ -19,9 +19,10 @@ class Use(NamedTuple):
     inputs: list[int]
 
 
-def narrow(graph: Graph) -> Graph:
+def dead_code(graph: Graph) -> Graph:
     """Drop the results of scans and conditions that are not read, and what only they need.
 
+    A node that nothing needs is in no graph from the start; here are those that hide in bodies.
     A carry goes when nothing but itself reads it. What a body computed for a dropped result
     goes with it, for a graph holds only what its outputs need.
     """
@@ -82,7 +83,7 @@ def _narrowed(node: Node, inputs: tuple[Node, ...], use: Use) -> Node:
 
 def _part(body: Graph, results: list[int], inputs: list[int]) -> Graph:
     """`body` with some of its outputs and inputs; the scans in it are narrowed too."""
-    inner = narrow(Graph(body.inputs, [body.outputs[i] for i in results]))
+    inner = dead_code(Graph(body.inputs, [body.outputs[i] for i in results]))
     return Graph([body.inputs[i] for i in inputs], inner.outputs)
 
 
