@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,15 +31,27 @@ def _free(ndim: int, taken: Sequence[int]) -> Axes:
     return tuple(axis for axis in range(ndim) if axis not in taken)
 
 
-def _check_pairs(what: str, lhs: Shape, rhs: Shape, pairs: Pairs) -> None:
-    left, right = pairs
-    if len(left) != len(right):
-        raise ShapeError(
-            f"{what} names {len(left)} dimensions of one side, {len(right)} of the other"
-        )
-    for axis, other in zip(left, right, strict=True):
-        check_axis(axis, len(lhs))
-        check_axis(other, len(rhs))
+@lru_cache(maxsize=4096)
+def _form(left: int, right: int, contract: Pairs, batch: Pairs) -> Pairs:
+    """The free dimensions of operands with so many dimensions. ShapeError if the pairs do not fit:
+    whatever can be said without the sizes is said here, once for each form."""
+    for what, (ours, theirs) in (("contract", contract), ("batch", batch)):
+        if len(ours) != len(theirs):
+            raise ShapeError(
+                f"{what} names {len(ours)} dimensions of one side, {len(theirs)} of the other"
+            )
+        for axis, other in zip(ours, theirs, strict=True):
+            check_axis(axis, left)
+            check_axis(other, right)
+    for side in (0, 1):
+        taken = batch[side] + contract[side]
+        if len(set(taken)) != len(taken):
+            raise ShapeError(f"contract {contract} and batch {batch} name a dimension twice")
+    return _free(left, batch[0] + contract[0]), _free(right, batch[1] + contract[1])
+
+
+def _check_sizes(what: str, lhs: Shape, rhs: Shape, pairs: Pairs) -> None:
+    for axis, other in zip(*pairs, strict=True):
         if lhs[axis] != rhs[other] and is_known(lhs[axis], rhs[other]):
             raise ShapeError(
                 f"dimension {axis} of {show_shape(lhs)} and dimension {other} of "
@@ -49,16 +62,16 @@ def _check_pairs(what: str, lhs: Shape, rhs: Shape, pairs: Pairs) -> None:
 def _infer(lhs: Any, rhs: Any, *, contract: Pairs, batch: Pairs) -> Aval:
     if is_bool(lhs.dtype):
         raise DTypeError("is not defined on bool; cast with astype")
-    _check_pairs("contract", lhs.shape, rhs.shape, contract)
-    _check_pairs("batch", lhs.shape, rhs.shape, batch)
-    shape = []
-    for axis, other in zip(*batch, strict=True):
-        sizes = lhs.shape[axis], rhs.shape[other]
-        shape.append(sizes[0] if is_known(sizes[0]) else sizes[1])
-    for x, taken in ((lhs, batch[0] + contract[0]), (rhs, batch[1] + contract[1])):
-        if len(set(taken)) != len(taken):
-            raise ShapeError(f"contract {contract} and batch {batch} name a dimension twice")
-        shape += [x.shape[axis] for axis in _free(len(x.shape), taken)]
+    left, right = lhs.shape, rhs.shape
+    own_left, own_right = _form(len(left), len(right), contract, batch)
+    _check_sizes("contract", left, right, contract)
+    _check_sizes("batch", left, right, batch)
+    shape = [
+        left[axis] if is_known(left[axis]) else right[other]
+        for axis, other in zip(*batch, strict=True)
+    ]
+    shape += [left[axis] for axis in own_left]
+    shape += [right[axis] for axis in own_right]
     return Aval(tuple(shape), lhs.dtype)
 
 
@@ -163,21 +176,30 @@ def contraction(lhs: Node, left: Labels, rhs: Node, right: Labels, result: Label
     must be in `result`. Of the two orders of the operands that one is taken which needs no
     permutation of the result, if there is one.
     """
+    swapped, contract, batch, axes = _layout(left, right, result)
+    if swapped:
+        lhs, rhs = rhs, lhs
+    node = dot_general(lhs, rhs, contract=contract, batch=batch)
+    return node if axes is None else permute(node, axes=axes)
+
+
+@lru_cache(maxsize=4096)
+def _layout(left: Labels, right: Labels, result: Labels) -> tuple[bool, Pairs, Pairs, Axes | None]:
+    """For `contraction`: whether the operands change places, the pairs of dimensions, and how the
+    result is permuted (None: not at all)."""
     shared = [label for label in left if label in right]
     batch = [label for label in result if label in shared]
     own_left = [label for label in left if label not in shared]
     own_right = [label for label in right if label not in shared]
     found = [*batch, *own_left, *own_right]
-    if found != list(result) and [*batch, *own_right, *own_left] == list(result):
-        return contraction(rhs, right, lhs, left, result)
-    summed = [label for label in shared if label not in batch]
-    node = dot_general(
-        lhs,
-        rhs,
-        contract=(_places(summed, left), _places(summed, right)),
-        batch=(_places(batch, left), _places(batch, right)),
-    )
-    return node if found == list(result) else permute(node, axes=_places(result, found))
+    swapped = found != list(result) and [*batch, *own_right, *own_left] == list(result)
+    if swapped:
+        left, right, found = right, left, list(result)
+    summed = [label for label in left if label in right and label not in batch]
+    contract = _places(summed, left), _places(summed, right)
+    pairs = _places(batch, left), _places(batch, right)
+    axes = None if found == list(result) else _places(result, found)
+    return swapped, contract, pairs, axes
 
 
 def _places(labels: Sequence[Label], among: Sequence[Label]) -> Axes:
@@ -203,19 +225,25 @@ def matmul(a: Node, b: Node) -> Node:
     inner, other = a.shape[-1], b.shape[-2 if b.ndim > 1 else 0]
     if inner != other and is_known(inner, other):
         raise _unfit(a, b, f"the sizes {inner} and {other} to sum over differ")
-    count = max(a.ndim, b.ndim, 2) - 2
-    batch_left = tuple(range(count - max(a.ndim - 2, 0), count))
-    batch_right = tuple(range(count - max(b.ndim - 2, 0), count))
-    sizes: dict[Label, Size] = dict(zip(batch_left, a.shape, strict=False))
-    for label, size in zip(batch_right, b.shape, strict=False):
+    left, right, result = _matmul_labels(a.ndim, b.ndim)
+    if a.ndim <= 2 or b.ndim <= 2:  # one side has no batch dimensions: nothing broadcasts
+        return contraction(a, left, b, right, result)
+    sizes: dict[Label, Size] = dict(zip(left[:-2], a.shape, strict=False))
+    for label, size in zip(right[:-2], b.shape, strict=False):
         present = sizes.get(label, 1)
         if 1 not in (size, present) and size != present and is_known(size, present):
             raise _unfit(a, b, f"the batch sizes {present} and {size} differ and neither is 1")
         sizes[label] = size if present == 1 else present
-    left = (*batch_left, "m", "k") if a.ndim > 1 else ("k",)
-    right = (*batch_right, "k", "n") if b.ndim > 1 else ("k",)
-    result = (*range(count), *[x for x in "mn" if x in left or x in right])
     return contraction(*drop_stretched(a, left, sizes), *drop_stretched(b, right, sizes), result)
+
+
+@lru_cache(maxsize=256)
+def _matmul_labels(left: int, right: int) -> tuple[Labels, Labels, Labels]:
+    """Labels for operands of `matmul` with so many dimensions, and for the result."""
+    count = max(left, right, 2) - 2
+    one = (*range(count - max(left - 2, 0), count), "m", "k") if left > 1 else ("k",)
+    other = (*range(count - max(right - 2, 0), count), "k", "n") if right > 1 else ("k",)
+    return one, other, (*range(count), *[x for x in "mn" if x in one or x in other])
 
 
 def _unfit(a: Node, b: Node, why: str) -> ShapeError:

@@ -19,6 +19,7 @@ import numpy as np
 from tinygraph import config
 from tinygraph.compiler.compile import Compiled, compiled, name_of
 from tinygraph.errors import DTypeError, ShapeError, UnfedError
+from tinygraph.graph.collector import collector_paused
 from tinygraph.graph.dim import Dim
 from tinygraph.graph.graph import Graph, inline, topological
 from tinygraph.graph.node import Node
@@ -67,6 +68,7 @@ class Program:
     computed in between.
     """
 
+    @collector_paused()
     def __init__(
         self,
         inputs: Sequence[Node],
