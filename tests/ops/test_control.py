@@ -13,7 +13,7 @@ from tinygraph.ops import elementwise as e
 from tinygraph.ops.body import close_body, tracing
 from tinygraph.ops.call import checkpoint_nodes, custom_vjp_nodes
 from tinygraph.ops.control import cond_nodes, while_nodes
-from tinygraph.ops.movement import iota
+from tinygraph.ops.movement import iota, permute
 from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import PLACEHOLDER, const
 from tinygraph.ops.rules import ones_like
@@ -326,3 +326,25 @@ def test_eager_mode_computes_loops_and_their_gradients_at_once(monkeypatch):
     (z,) = checkpoint_nodes(lambda n: [e.sin(n[0])], [y])
     (slope,) = gradients([z], [ones_like(z)], [x])
     np.testing.assert_allclose(slope.buffer, np.cos(0.5 * np.exp(4.0)) * np.exp(4.0))
+
+
+def test_carries_that_are_passed_on_are_not_written_over():
+    """A shift register of views: what one step computed is read two and three steps later."""
+
+    def step(carry, x):
+        a, b, c = carry
+        return [x[0] * 2.0, permute(a, axes=(0,)), b], [c]
+
+    data = np.arange(18.0).reshape(9, 2)
+    init = [leaf(np.full(2, -float(i))) for i in range(3)]
+    xs = leaf(data)
+    last, ys = scan_nodes(step, init, [xs])
+    graph = Graph([*init, xs], [*last, *ys])
+    values = [np.full(2, -float(i)) for i in range(3)]
+    found = interpret(graph, dict(zip(graph.inputs, [*values, data], strict=True)), np)
+    register = list(values)
+    for i, x in enumerate(data):
+        np.testing.assert_array_equal(found[3][i], register[2])
+        register = [x * 2.0, register[0], register[1]]
+    for got, want in zip(found[:3], register, strict=True):
+        np.testing.assert_array_equal(got, want)
