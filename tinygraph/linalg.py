@@ -14,7 +14,7 @@ from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike
 from tinygraph.array.info import finfo
 from tinygraph.array.linear import cross, diagonal, matmul, outer, tensordot, trace, vecdot
-from tinygraph.array.reduce import Axis, as_float_node
+from tinygraph.array.reduce import Axis, as_float_node, in_dtype, widened
 from tinygraph.array.shape import matrix_transpose, with_ones
 from tinygraph.array.sizes import known
 from tinygraph.dtypes import int64
@@ -72,6 +72,11 @@ def vector_norm(x: TensorLike, axis: Axis = None, keepdims: bool = False, ord: f
 
 
 def _vector_norm(x: Node, axes: Axes, keepdims: bool, p: float) -> Node:
+    # squares of 16-bit floats, and sums of many, would overflow
+    return in_dtype(_wide_norm(widened(x), axes, keepdims, p), x.dtype)
+
+
+def _wide_norm(x: Node, axes: Axes, keepdims: bool, p: float) -> Node:
     def over(op: Op, node: Node) -> Node:
         return op(node, axis=axes, keepdims=keepdims)
 
@@ -82,7 +87,15 @@ def _vector_norm(x: Node, axes: Axes, keepdims: bool, p: float) -> Node:
     size = e.abs(x)
     if math.isinf(p):
         return over(r.max if p > 0 else r.min, size)
-    return over(r.sum, size) if p == 1 else _root(over(r.sum, e.pow(size, float(p))), p)
+    return over(r.sum, size) if p == 1 else _root(over(r.sum, _power(size, float(p))), p)
+
+
+def _power(size: Node, p: float) -> Node:
+    """size^p, with slope 0 at 0, where for p < 1 the power itself has none."""
+    if p > 1:
+        return e.pow(size, p)
+    zero = e.equal(size, 0)
+    return e.where(zero, 0 if p > 0 else math.inf, e.pow(e.where(zero, 1, size), p))
 
 
 def _root(total: Node, p: float) -> Node:
@@ -114,8 +127,9 @@ def matrix_norm(x: TensorLike, keepdims: bool = False, ord: Any = "fro") -> Tens
         result = op(_singular_values(node), axis=(node.ndim - 2,), keepdims=False)
     elif ord in (1, -1, math.inf, -math.inf):
         summed = node.ndim - 2 if abs(ord) == 1 else node.ndim - 1
-        sums = r.sum(e.abs(node), axis=(summed,), keepdims=False)
-        result = (r.max if ord > 0 else r.min)(sums, axis=(node.ndim - 2,), keepdims=False)
+        sums = r.sum(e.abs(widened(node)), axis=(summed,), keepdims=False)
+        extreme = (r.max if ord > 0 else r.min)(sums, axis=(node.ndim - 2,), keepdims=False)
+        result = in_dtype(extreme, node.dtype)
     else:
         raise GraphError(f"ord is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
     return Tensor(reshape(result, shape=(*result.shape, 1, 1)) if keepdims else result)

@@ -156,3 +156,10 @@ def test_one_hot_of_unknown_values_needs_the_number_of_classes():
     assert tg.one_hot(x, 4).shape == (3, 4)
     with pytest.raises((TraceError, RuntimeError), match="was not fed"):
         tg.one_hot(x)
+
+
+def test_bad_numbers_are_refused():
+    with pytest.raises(ShapeError, match="arange: needs finite numbers, got 0 to inf by 1"):
+        tg.arange(float("inf"))
+    with pytest.raises(ShapeError, match="eye: a size is not negative"):
+        tg.eye(-1)

@@ -198,3 +198,18 @@ def test_errors_say_where(call, error, message):
 def test_a_singular_matrix_fails_when_it_runs():
     with pytest.raises(np.linalg.LinAlgError):
         tg.linalg.inv(tg.zeros(2, 2)).numpy()
+
+
+@pytest.mark.parametrize("p", [0.5, -1, -math.inf, 1, 1.5, 3])
+def test_the_slope_of_a_norm_at_zero_is_zero(p):
+    x = tg.tensor([[0.0, 0.0], [3.0, 0.0], [3.0, -4.0]], requires_grad=True)
+    tg.sum(tg.linalg.vector_norm(x, axis=1, ord=p)[:2]).backward()
+    assert np.isfinite(x.grad.numpy()).all()
+    assert not x.grad.numpy()[0].any()
+
+
+def test_norms_of_16_bit_floats_are_made_in_32_bits():
+    x = tg.full((100, 4), 300.0, dtype="float16")
+    assert tg.linalg.vector_norm(x).item() == 6000.0
+    assert tg.linalg.matrix_norm(x).dtype == tg.float16
+    assert tg.linalg.matrix_norm(10 * x[:, :1] - 2400, ord=1).item() == 60_000.0

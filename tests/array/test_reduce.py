@@ -1,5 +1,6 @@
 """Reductions, softmax and running reductions against NumPy."""
 
+import math
 import re
 
 import numpy as np
@@ -188,3 +189,22 @@ def test_a_keyword_in_two_spellings_is_an_error():
         tg.sum(tg.zeros(2), axis=0, dim=0)
     with pytest.raises(TypeError, match="unexpected keyword argument"):
         tg.sum(tg.zeros(2), axes=0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_sums_of_16_bit_floats_are_made_in_32_bits(dtype):
+    zeros, large = tg.zeros(100_000, dtype=dtype), tg.tensor([300.0, -300.0], dtype=dtype)
+    assert tg.logsumexp(zeros).item() == pytest.approx(math.log(100_000), rel=0.01)
+    assert tg.log_softmax(zeros)[0].item() == pytest.approx(-math.log(100_000), rel=0.01)
+    assert tg.softmax(zeros)[0].item() == pytest.approx(1e-5, rel=0.02)
+    assert tg.std(large).item() == 300.0
+    assert {f(large).dtype.name for f in (tg.logsumexp, tg.softmax, tg.std, tg.var)} == {dtype}
+
+
+def test_logsumexp_of_no_elements():
+    assert (tg.logsumexp(tg.zeros(0, 3), axis=0).numpy() == [-np.inf] * 3).all()
+    assert tg.logsumexp(tg.zeros(0, 3), axis=1).shape == (0,)
+
+
+def test_variance_with_more_taken_off_than_there_is():
+    assert tg.var(tg.tensor([1.0, 2.0]), correction=3).item() == np.inf

@@ -137,3 +137,10 @@ def test_errors_say_where(call, error, message):
     with pytest.raises(error, match=re.escape(message)) as caught:
         call(tg.zeros(2, 3))
     assert "test_select.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_searchsorted_has_nan_last(side):
+    line, values = np.array([1.0, 2.0, np.nan]), np.array([0.0, np.nan, 2.0, np.inf])
+    got = tg.searchsorted(tg.tensor(line), tg.tensor(values), side=side)
+    np.testing.assert_array_equal(got.numpy(), np.searchsorted(line, values, side=side))

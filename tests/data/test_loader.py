@@ -169,3 +169,14 @@ def test_collate_never_rounds_numbers():
 def test_collate_refuses_samples_of_different_form(samples, message):
     with pytest.raises(ShapeError, match=message):
         collate(samples)
+
+
+@pytest.mark.parametrize("samples", [[1, "a"], [(1, 2), 3], [np.ones(2), None], [{"a": 1}, 2]])
+def test_collate_refuses_samples_of_different_kinds(samples):
+    with pytest.raises(TypeError, match="collate: expected samples of one form"):
+        collate(samples)
+
+
+def test_collate_refuses_mappings_with_different_keys():
+    with pytest.raises(ShapeError, match="samples of the same keys"):
+        collate([{"a": 1}, {"b": 2}])

@@ -66,3 +66,14 @@ def test_errors(qkv):
         attention(q, k, q)
     with pytest.raises(DTypeError, match="a mask of bool or floats, got int64"):
         attention(q, k, v, tg.ones((4, 6), dtype="int64"))
+
+
+def test_an_added_mask_of_minus_infinity_lets_no_key_take_part(qkv):
+    mask = np.zeros((4, 6))
+    mask[1], mask[2, :3] = -np.inf, -np.inf
+    q, k, v = (tg.tensor(x, requires_grad=True) for x in qkv)
+    result = attention(q, k, v, attn_mask=tg.tensor(mask))
+    same = attention(q, k, v, attn_mask=tg.tensor(mask == 0))
+    np.testing.assert_allclose(result.numpy(), same.numpy())
+    tg.sum(result * result).backward()
+    assert all(np.isfinite(x.grad.numpy()).all() for x in (q, k, v))

@@ -46,3 +46,9 @@ def test_errors():
         nn.utils.clip_grad_norm_(params, 1.0, 0)
     with pytest.raises(ValueError, match="expected a value from 0, got -1"):
         nn.utils.clip_grad_value_(params, -1)
+
+
+def test_the_norm_of_16_bit_gradients_is_made_in_32_bits():
+    (param,) = with_gradients(np.full(1000, 300, "float16"))
+    assert nn.utils.clip_grad_norm_([param], 1.0).item() == pytest.approx(300 * 1000**0.5)
+    np.testing.assert_allclose(param.grad.numpy(), 1000**-0.5, rtol=2e-3)

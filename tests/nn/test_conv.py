@@ -137,3 +137,21 @@ def test_errors():
         F.conv2d(x, tg.ones((4, 3, 3, 3)), tg.ones(3))
     with pytest.raises(ShapeError, match="expected output_padding below the stride"):
         F.conv_transpose2d(x, tg.ones((3, 1, 2, 2)), output_padding=1)
+
+
+def test_output_padding_beyond_the_stride(rng):
+    x, w = tg.tensor(rng.standard_normal((1, 2, 5))), tg.tensor(rng.standard_normal((2, 3, 3)))
+    whole = F.conv_transpose1d(x, w, dilation=4).numpy()
+    for padding in (0, 1, 2, 3):
+        got = F.conv_transpose1d(x, w, padding=padding, output_padding=2, dilation=4)
+        padded = np.pad(whole, ((0, 0), (0, 0), (0, 2)))
+        expected = padded[..., padding : padded.shape[-1] - padding]
+        np.testing.assert_allclose(got.numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [{"kernel_size": 0}, {"stride": 0}, {"padding": -1},
+                                   {"dilation": 0}])  # fmt: skip
+def test_sizes_out_of_range(sizes):
+    (name,) = sizes
+    with pytest.raises(ShapeError, match=f"expected {name} of at least"):
+        nn.Conv2d(**{"in_channels": 1, "out_channels": 1, "kernel_size": 3, **sizes})

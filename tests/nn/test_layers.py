@@ -96,3 +96,13 @@ def test_pad_names_the_last_dimension_first():
     np.testing.assert_array_equal(got.numpy(), expected)
     with pytest.raises(ShapeError, match=r"a pair of widths .* got 3 widths \(1, 2, 3\)"):
         F.pad(tg.tensor(x), (1, 2, 3))
+
+
+def test_a_padding_row_counted_from_the_end_of_a_table_of_any_size(rng):
+    table = tg.placeholder((None, 2), "float64", name="table")
+    chosen = tg.nn.functional.embedding(tg.tensor([0, 2, 2]), table, padding_idx=-1)
+    slope = tg.function([table], tg.grad(lambda t: tg.sum(F.embedding(
+        tg.tensor([0, 2, 2]), t, padding_idx=-1)))(table))  # fmt: skip
+    assert chosen.shape == (3, 2)
+    np.testing.assert_array_equal(slope(np.ones((3, 2))), [[1, 1], [0, 0], [0, 0]])
+    np.testing.assert_array_equal(slope(np.ones((4, 2))), [[1, 1], [0, 0], [2, 2], [0, 0]])

@@ -142,3 +142,13 @@ def test_errors():
         nn.MSELoss("avg")
     with pytest.raises(ShapeError, match=r"target of the shape of the input, \(2, 3\), got \(2,"):
         F.mse_loss(x, tg.ones((2, 1)))
+
+
+def test_16_bit_losses_of_many_samples_and_classes():
+    rows, columns = tg.zeros((70_000, 3), dtype="float16"), tg.zeros((2, 70_000), dtype="float16")
+    first = tg.zeros(70_000, dtype="int64")
+    loss = F.cross_entropy(rows, first)
+    assert loss.item() == pytest.approx(np.log(3), rel=1e-3)
+    assert loss.dtype == tg.float16
+    assert F.cross_entropy(columns, first[:2]).item() == pytest.approx(np.log(70_000), rel=1e-3)
+    assert F.nll_loss(rows - 1, first).item() == 1.0

@@ -230,3 +230,21 @@ def test_tensors_bear_their_dotted_names():
 
 def test_a_parameter_says_what_it_is():
     assert repr(nn.Parameter([1.0])) == "Parameter(tensor([1.], requires_grad=True))"
+
+
+@pytest.mark.parametrize("wrong", [["x", "y"], [1j, 2j], [None, None]])
+def test_a_state_that_is_no_numbers_loads_nothing(wrong):
+    layer = nn.Linear(2, 2)
+    before = layer.weight.numpy()
+    with pytest.raises(StateError, match="bias: expected numbers, got dtype"):
+        layer.load_state_dict({"weight": np.zeros((2, 2)), "bias": np.array(wrong)})
+    np.testing.assert_array_equal(layer.weight.numpy(), before)
+
+
+def test_a_name_that_the_class_has_is_refused():
+    class Shadowed(nn.Module):
+        scale = None
+
+    for name in ("scale", "forward"):
+        with pytest.raises(ValueError, match=f"the class has an attribute '{name}' already"):
+            Shadowed().register_parameter(name, nn.Parameter([1.0]))

@@ -131,3 +131,29 @@ def test_errors():
         nn.LayerNorm(4)(tg.ones((2, 3)))
     with pytest.raises(DTypeError, match="layer_norm: needs a float, got int64"):
         nn.LayerNorm(3)(tg.ones((2, 3), dtype="int64"))
+
+
+def test_cumulative_averages_are_exact_in_double_precision(rng):
+    layer = nn.BatchNorm1d(2, momentum=None, dtype="float64")
+    batches = rng.standard_normal((3, 4, 2))
+    for batch in batches:
+        layer(tg.tensor(batch))
+    mean = batches.mean(axis=(0, 1))
+    np.testing.assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-13, atol=1e-15)
+
+
+def test_a_batch_of_none_leaves_the_averages_alone():
+    layer = nn.BatchNorm1d(3)
+    with pytest.raises(ShapeError, match="expected more than one value in each channel"):
+        layer(tg.ones((0, 3)))
+    assert not layer.running_mean.numpy().any()
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_normalize_takes_zeros_and_large_numbers(p, dtype):
+    x = tg.tensor([[300.0] * 1000, [0.0] * 1000], dtype=dtype)
+    got = F.normalize(x, p).numpy()
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got[0], 1000 ** (-1 / p), rtol=1e-3)
+    assert not got[1].any()

@@ -98,3 +98,17 @@ def test_errors():
         F.adaptive_avg_pool2d(x, (1, 2, 3))
     with pytest.raises(ShapeError, match="expected an input with 3 dimensions"):
         F.max_pool1d(x, 2)
+
+
+def test_means_of_16_bit_floats_do_not_overflow():
+    x = tg.full((1, 1, 1000), 100.0, dtype="float16")
+    assert F.avg_pool1d(x, 1000).item() == 100.0
+    assert F.avg_pool1d(x, 1000, 1000, 10, count_include_pad=False)[0, 0, 0].item() == 100.0
+    assert F.adaptive_avg_pool1d(x, 1).item() == 100.0
+
+
+@pytest.mark.parametrize("sizes", [{"kernel_size": 0}, {"stride": 0}, {"padding": -1}])
+def test_sizes_out_of_range(sizes):
+    (name,) = sizes
+    with pytest.raises(ShapeError, match=f"_pool1d: expected {name} of at least"):
+        F.avg_pool1d(tg.ones((1, 1, 9)), **{"kernel_size": 2, **sizes})

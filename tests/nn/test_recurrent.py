@@ -5,7 +5,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph import nn
-from tinygraph.errors import ShapeError
+from tinygraph.errors import DTypeError, ShapeError
 
 
 def sigmoid(x):
@@ -82,3 +82,7 @@ def test_errors():
         nn.LSTM(3, 4)(tg.ones((5, 2, 3)), (tg.ones((1, 5, 4)), tg.ones((1, 5, 4))))
     with pytest.raises(ValueError, match="LSTM: expected dropout from 0 to 1, got 2"):
         nn.LSTM(3, 4, dropout=2)
+    with pytest.raises(DTypeError, match="LSTM: expected an input of floats, got int64"):
+        nn.LSTM(3, 4)(tg.ones((5, 2, 3), dtype="int64"))
+    with pytest.raises(TypeError, match=r"LSTM: expected hx to be a pair .* got a Tensor"):
+        nn.LSTM(3, 4)(tg.ones((5, 2, 3)), tg.ones((1, 2, 4)))

@@ -183,3 +183,17 @@ def test_a_size_that_turns_out_to_be_zero_is_reported_when_the_graph_runs():
     out = r.max(node, axis=(0,), keepdims=False)
     with pytest.raises(ValueError, match="no elements along axis 0"):
         value(out, {node: np.zeros(0)})
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((300_001, 2), (0,)), ((600, 1100, 2), (0, 1)),
+                                         ((2, 3000, 0), (1,)), ((2, 5, 2048), (1, 2))])  # fmt: skip
+@pytest.mark.parametrize("turned", [False, True])
+def test_long_sums_are_exact_along_every_dimension(shape, axis, turned):
+    x = np.full(shape, 0.1, "float32")
+    if turned:
+        x, axis = x.T, tuple(len(shape) - 1 - a for a in axis)
+    for keepdims in (False, True):
+        got = r.sum.eval(np, x, axis=axis, keepdims=keepdims)
+        exact = x.sum(axis=axis, keepdims=keepdims, dtype="float64")
+        assert (got.shape, got.dtype) == (exact.shape, np.float32)
+        np.testing.assert_allclose(got, exact, rtol=2e-5)

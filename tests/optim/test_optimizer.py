@@ -321,3 +321,10 @@ def test_repr():
         "      momentum: 0.0\n      nesterov: False\n      weight_decay: 0.0\n"
         "      parameters: 1\n  )\n)"
     )
+
+
+def test_options_of_a_wrong_type():
+    with pytest.raises(TypeError, match="Adam: expected a number as lr, got 'fast'"):
+        optim.Adam(parameters(1.0), lr="fast")
+    with pytest.raises(ValueError, match=r"Adam: expected 2 betas, .* got 0\.9"):
+        optim.Adam(parameters(1.0), betas=0.9)

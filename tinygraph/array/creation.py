@@ -204,6 +204,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> No
     start, stop, step = numbers
     if isinstance(step, (int, float)) and step == 0:
         raise ShapeError("the step is 0: there is no end")
+    if any(isinstance(value, float) and not math.isfinite(value) for value in numbers):
+        raise ShapeError(f"needs finite numbers, got {start} to {stop} by {step}")
     floats = any(isinstance(value, float) for value in numbers)
     wanted = canonical(dtype or (DEFAULT_FLOAT if floats else DEFAULT_INT))
     count = _count(start, stop, step)
@@ -283,8 +285,7 @@ def eye(n_rows: int, n_cols: int | None = None, k: int = 0, dtype: Any = None) -
     tensor([[1., 0.],
             [0., 1.]])
     """
-    rows = as_size(n_rows)
-    down, across = _coordinates(rows, rows if n_cols is None else as_size(n_cols))
+    down, across = _coordinates(*as_shape((n_rows, n_rows if n_cols is None else n_cols)))
     wanted = canonical(dtype or DEFAULT_FLOAT)
     diagonal = e.equal(down + k, across)
     return diagonal if is_bool(wanted) else cast(diagonal, dtype=wanted)

@@ -113,16 +113,16 @@ def var(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool 
     >>> tg.var(tg.tensor([1.0, 2.0, 3.0]), correction=1).item()
     1.0
     """
-    return Tensor(var_node(as_float_node(x), axis, correction, keepdims))
+    node = as_float_node(x)
+    return Tensor(in_dtype(var_node(widened(node), axis, correction, keepdims), node.dtype))
 
 
 def var_node(x: Node, axis: Axis, correction: float, keepdims: bool) -> Node:
-    """The variance of a node of floats."""
+    """The variance of a node of floats of 32 bits at least."""
     axes = normalize_axes(axis, x.ndim)
-    wide = widened(x)
-    squares = e.square(wide - mean_node(wide, axes, True))
-    count = const(count_of(x, axes), wide.dtype) - correction
-    return in_dtype(r.sum(squares, axis=axes, keepdims=bool(keepdims)) / count, x.dtype)
+    squares = e.square(x - mean_node(x, axes, True))
+    count = e.maximum(const(count_of(x, axes), x.dtype) - correction, 0)
+    return r.sum(squares, axis=axes, keepdims=bool(keepdims)) / count
 
 
 @api(ddof="correction")
@@ -135,7 +135,9 @@ def std(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool 
     >>> tg.std(tg.tensor([1.0, 3.0])).item()
     1.0
     """
-    return Tensor(e.sqrt(var_node(as_float_node(x), axis, correction, keepdims)))
+    node = as_float_node(x)
+    wide = e.sqrt(var_node(widened(node), axis, correction, keepdims))
+    return Tensor(in_dtype(wide, node.dtype))
 
 
 @api

@@ -338,7 +338,6 @@ def searchsorted(
         raise ShapeError(f"side is 'left' or 'right', got {side!r}")
     if sorter is not None:
         line = i.gather(line, _index(sorter), axes=(0,))
-    before = e.less if side == "left" else e.less_equal
     size = known(line.shape[0])
     found = full(values.shape, 0, int64)
     # from the highest bit of the result down: a bit is set if that many elements come before
@@ -346,8 +345,20 @@ def searchsorted(
         more = found + (1 << bit)
         inside = e.less_equal(more, size)
         last = i.gather(line, e.where(inside, more - 1, 0), axes=(0,))
-        found = e.where(e.logical_and(inside, before(last, values)), more, found)
+        before = _precedes(last, values, side)
+        found = e.where(e.logical_and(inside, before), more, found)
     return Tensor(found)
+
+
+def _precedes(x: Node, y: Node, side: str) -> Node:
+    """Whether x comes before y, or with side "right" beside it, as `sort` has it: NaN last."""
+    if side == "right":
+        return e.logical_or(e.less_equal(x, y), _is_nan(y))
+    return e.logical_or(e.less(x, y), e.logical_and(_is_nan(y), e.logical_not(_is_nan(x))))
+
+
+def _is_nan(x: Node) -> Node:
+    return e.not_equal(x, x)
 
 
 @api

@@ -1,17 +1,18 @@
 """Sums of exponentials that neither overflow nor lose what is small, and the probabilities that
-are made of them."""
+are made of them. The sums are made in 32 bits at least: those of many 16-bit floats would
+overflow."""
 
 from __future__ import annotations
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike
-from tinygraph.array.reduce import Axis, as_float_node
+from tinygraph.array.reduce import Axis, as_float_node, in_dtype, widened
 from tinygraph.graph.node import Node
 from tinygraph.ops import elementwise as e
 from tinygraph.ops import reduce as r
 from tinygraph.ops.movement import reshape, stop_gradient
 from tinygraph.ops.registry import const
-from tinygraph.ops.rules import Axes, normalize_axes
+from tinygraph.ops.rules import Axes, full, normalize_axes
 from tinygraph.tensor import Tensor
 
 
@@ -23,7 +24,8 @@ def _largest(x: Node, axes: Axes) -> Node:
 
 @api
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `axis`, without overflow; -inf where every element is -inf.
+    """log(sum(exp(x))) over `axis`, without overflow; -inf where every element is -inf, and of no
+    elements.
 
     >>> import tinygraph as tg
     >>> tg.logsumexp(tg.tensor([1000.0, 0.0])).item()
@@ -32,18 +34,21 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
     shape = r.reduced_shape(node.shape, axes, bool(keepdims))
+    if any(node.shape[i] == 0 for i in axes):
+        return Tensor(full(shape, float("-inf"), node.dtype))
     return Tensor(reshape(logsumexp_node(node, axes), shape=shape))
 
 
 def logsumexp_node(x: Node, axes: Axes) -> Node:
     """logsumexp with the reduced dimensions kept."""
-    top = _largest(x, axes)
+    wide = widened(x)
+    top = _largest(wide, axes)
     top = e.where(e.isfinite(top), top, 0)  # inf - inf is NaN
-    total = r.sum(e.exp(x - top), axis=axes, keepdims=True)
+    total = r.sum(e.exp(wide - top), axis=axes, keepdims=True)
     # a sum of 0 has no slope: the inner `where` keeps 1 / 0 out of the gradient
     none = e.equal(total, 0)
     log = e.log(e.where(none, 1, total)) + top
-    return e.where(none, const(float("-inf"), x.dtype), log)
+    return in_dtype(e.where(none, const(float("-inf"), wide.dtype), log), x.dtype)
 
 
 @api
@@ -57,8 +62,9 @@ def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
-    powers = e.exp(node - _largest(node, axes))
-    return Tensor(powers / r.sum(powers, axis=axes, keepdims=True))
+    wide = widened(node)
+    powers = e.exp(wide - _largest(wide, axes))
+    return Tensor(in_dtype(powers / r.sum(powers, axis=axes, keepdims=True), node.dtype))
 
 
 @api
@@ -71,5 +77,7 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
-    shifted = node - _largest(node, axes)
-    return Tensor(shifted - e.log(r.sum(e.exp(shifted), axis=axes, keepdims=True)))
+    wide = widened(node)
+    shifted = wide - _largest(wide, axes)
+    result = shifted - e.log(r.sum(e.exp(shifted), axis=axes, keepdims=True))
+    return Tensor(in_dtype(result, node.dtype))

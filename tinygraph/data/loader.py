@@ -123,13 +123,16 @@ def collate(samples: Sequence[Sample]) -> Batch:
     that a Tensor of them would. Tuples and lists become a tuple of batches, mappings a dict of
     batches, and anything else (strings, say) is left as a list.
 
-    Raises ShapeError if arrays differ in shape, or tuples in length.
+    Raises ShapeError if arrays differ in shape, tuples in length, or mappings in their keys;
+    TypeError if they are not all of one form.
 
     >>> collate([(np.zeros(3), 1), (np.ones(3), 2)])[1]
     array([1, 2])
     """
     first = samples[0]
+    _check_kinds(samples)
     if isinstance(first, Mapping):
+        _check_same("keys", [set(sample) for sample in samples])
         return {key: collate([sample[key] for sample in samples]) for key in first}
     if isinstance(first, (tuple, list)):
         _check_same("length", [len(sample) for sample in samples])
@@ -142,6 +145,27 @@ def collate(samples: Sequence[Sample]) -> Batch:
         array = np.asarray(samples)
         return array.astype(DEFAULT_FLOAT) if array.dtype.kind == "f" else array
     return list(samples)
+
+
+def _check_kinds(samples: Sequence[Sample]) -> None:
+    """TypeError if there are tuples beside arrays, or text beside numbers, and the like."""
+    kinds = [_kind(sample) for sample in samples]
+    for position, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            raise TypeError(
+                f"collate: expected samples of one form, got {kinds[0]} for the first sample of "
+                f"the batch and {kind} for sample {position}"
+            )
+
+
+def _kind(sample: Sample) -> str:
+    """Which form of samples, of those that `collate` tells apart, this is one of."""
+    if isinstance(sample, Mapping):
+        return "mappings"
+    if isinstance(sample, (tuple, list)):
+        return "tuples"
+    number = isinstance(sample, (np.ndarray, np.generic, bool, int, float))
+    return "arrays or numbers" if number or hasattr(sample, "numpy") else "other objects"
 
 
 def _check_same(what: str, values: list[Any]) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from tinygraph.array.elementwise import abs, clip, maximum, minimum, pow, sqrt
-from tinygraph.array.reduce import max, sum
+from tinygraph.array.reduce import max, sum, widened
 from tinygraph.errors import NonFiniteError
 from tinygraph.graph.node import STATE
 from tinygraph.runtime import lazy
@@ -98,6 +98,7 @@ def _norm(grads: list[Tensor], order: float) -> Tensor:
 
 
 def _part(grad: Tensor, order: float) -> Tensor:
+    grad = Tensor(widened(grad.node))  # squares of 16-bit floats would overflow
     if math.isinf(order):
         return max(abs(grad))
     return sum(grad * grad) if order == 2.0 else sum(pow(abs(grad), order))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from tinygraph.dtypes import canonical, is_float
+from tinygraph.dtypes import bfloat16, canonical, is_float
 from tinygraph.errors import DTypeError, StateError
 from tinygraph.graph.node import STATE
 from tinygraph.nn.parameter import Parameter, as_array, clear_grad
@@ -145,6 +145,11 @@ class Module:
             raise ValueError(
                 f"{type(self).__name__}: a name is expected that is not empty and has no dot, got "
                 f"{name!r}"
+            )
+        if hasattr(type(self), name):  # Python would find that first, and never the entry
+            raise ValueError(
+                f"{type(self).__name__}: the class has an attribute {name!r} already; choose "
+                "another name"
             )
         for other in _TABLES:
             if other != table:
@@ -287,6 +292,10 @@ class Module:
             f"{name}: expected shape {entries[name].shape}, got {array.shape}"
             for name, array in common.items() if array.shape != entries[name].shape
         ]  # fmt: skip
+        wrong += [
+            f"{name}: expected numbers, got dtype {array.dtype}"
+            for name, array in common.items() if not _castable(array.dtype)
+        ]  # fmt: skip
         if strict:
             wrong += [f"{name}: expected, but missing" for name in missing]
             wrong += [f"{name}: got, but not expected" for name in unexpected]
@@ -389,6 +398,11 @@ def _walk(module: Module, path: str) -> Iterator[tuple[str, Module]]:
     for name, child in module._modules.items():
         if child is not None:
             yield from _walk(child, _join(path, name))
+
+
+def _castable(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of `dtype` are numbers that a Tensor can take over."""
+    return dtype.kind in "biuf" or dtype == bfloat16
 
 
 def _recast(tensor: Tensor, dtype: np.dtype[Any]) -> Any:

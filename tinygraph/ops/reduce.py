@@ -75,9 +75,31 @@ def _accumulated(x: Any, *, axis: Axes, keepdims: bool) -> Aval:
     return Aval(reduced_shape(x.shape, axis, keepdims), accumulator(x.dtype))
 
 
+# From _LONG elements on a dimension is summed in blocks of _BLOCK.
+_LONG, _BLOCK = 512, 64
+
+
+def _in_blocks(xp: Any, x: Any, axis: Axes, work: Any) -> Any:
+    """x, in which the floats along each long dimension of `axis` are summed in blocks.
+
+    NumPy adds neighbours in memory in pairs, but one after another what lies further apart, where
+    the error grows with n: a million times 0.1 in float32 would be one percent too much.
+    """
+    for a in axis if x.dtype.kind not in "biu" else ():
+        while x.shape[a] >= _LONG and abs(x.strides[a]) > x.itemsize:
+            count = x.shape[a] // _BLOCK
+            head, rest = xp.split(x, [count * _BLOCK], axis=a)
+            blocks = head.reshape(*x.shape[:a], count, _BLOCK, *x.shape[a + 1 :])
+            end = rest.sum(axis=a, keepdims=True, dtype=work)
+            x = xp.concatenate([blocks.sum(axis=a + 1, dtype=work), end], axis=a)
+    return x
+
+
 def _accumulate(name: str) -> Rule:
     def evaluate(xp: Any, x: Any, *, axis: Axes, keepdims: bool, out: Any = None) -> Any:
         function, work, result = getattr(xp, name), working(x.dtype), accumulator(x.dtype)
+        if name == "sum":
+            x = _in_blocks(xp, x, axis, work)
         if work == result:
             return function(x, axis=axis, keepdims=keepdims, dtype=work, out=out)
         total = function(x, axis=axis, keepdims=keepdims, dtype=work)

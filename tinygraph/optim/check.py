@@ -6,16 +6,17 @@ from tinygraph.optim.group import Options
 
 
 def at_least(name: str, options: Options, low: float, *keys: str) -> None:
-    """ValueError unless the options `keys` are `low` or more."""
+    """ValueError unless the options `keys` are `low` or more, TypeError unless numbers."""
     for key in keys:
+        if not hasattr(options[key], "__float__"):
+            raise TypeError(f"{name}: expected a number as {key}, got {options[key]!r}")
         if not options[key] >= low:
             raise ValueError(f"{name}: expected {key} of at least {low:g}, got {options[key]}")
 
 
 def fractions(name: str, options: Options, key: str, count: int) -> None:
     """ValueError unless the option `key` holds `count` numbers from 0 to below 1."""
-    values = tuple(options[key])
+    given = options[key]
+    values = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if len(values) != count or not all(0.0 <= value < 1.0 for value in values):
-        raise ValueError(
-            f"{name}: expected {count} {key}, each from 0 to below 1, got {options[key]}"
-        )
+        raise ValueError(f"{name}: expected {count} {key}, each from 0 to below 1, got {given}")

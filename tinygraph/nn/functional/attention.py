@@ -36,8 +36,8 @@ def scaled_dot_product_attention(
     query: (..., l, e). key: (..., s, e). value: (..., s, v). The leading dimensions broadcast.
     attn_mask: what broadcasts to (..., l, s); bool says who takes part, floats are added.
     is_causal: query i sees keys 0 to i alone; not together with `attn_mask`. dropout_p: the
-    probability of dropping a weight, always applied. scale: 1 / sqrt(e) by default. Where a bool
-    mask lets no key take part, the result is 0.
+    probability of dropping a weight, always applied. scale: 1 / sqrt(e) by default. Where the
+    mask, False or -inf, lets no key take part, the result is 0.
 
     Returns (..., l, v).
 
@@ -86,7 +86,7 @@ def _causal_softmax(scores: Tensor) -> Tensor:
 
 def _masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     if is_float(mask.dtype):
-        return softmax(scores + mask, axis=-1)
+        scores, mask = scores + mask, mask != -math.inf
     if not is_bool(mask.dtype):
         raise DTypeError(f"expected a mask of bool or floats, got {mask.dtype.name}")
     # the lowest finite number, not -inf: a row without keys must not become NaN

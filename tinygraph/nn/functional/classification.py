@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, to_tensor
 from tinygraph.array.elementwise import astype, where
-from tinygraph.array.reduce import sum
+from tinygraph.array.reduce import sum, widened
 from tinygraph.array.softmax import log_softmax
 from tinygraph.dtypes import DType, int64, is_float, is_integer
 from tinygraph.errors import DTypeError, ShapeError
@@ -49,11 +49,13 @@ def cross_entropy(
     if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"expected label_smoothing from 0 to 1, got {label_smoothing}")
     axis = _class_axis(x)
-    factors = _factors(weight, x.shape[axis], x.dtype)
-    log_p = log_softmax(x, axis=axis)
+    log_p = log_softmax(_widened(x), axis=axis)
+    factors = _factors(weight, x.shape[axis], log_p.dtype)
     if is_float(y.dtype):
-        return _of_probabilities(log_p, y, factors, reduction, label_smoothing)
-    return _of_classes(log_p, y, factors, ignore_index, reduction, label_smoothing)
+        loss = _of_probabilities(log_p, y, factors, reduction, label_smoothing)
+    else:
+        loss = _of_classes(log_p, y, factors, ignore_index, reduction, label_smoothing)
+    return astype(loss, x.dtype)
 
 
 @api
@@ -73,11 +75,18 @@ def nll_loss(
     >>> tg.nn.functional.nll_loss(tg.tensor([[-1.0, -3.0]]), tg.tensor([1])).item()
     3.0
     """
-    log_p = to_tensor(input)
+    x = to_tensor(input)
     check_reduction(reduction)
-    axis = _class_axis(log_p)
-    factors = _factors(weight, log_p.shape[axis], log_p.dtype)
-    return _of_classes(log_p, to_tensor(target), factors, ignore_index, reduction, 0.0)
+    axis = _class_axis(x)
+    log_p = _widened(x)
+    factors = _factors(weight, x.shape[axis], log_p.dtype)
+    loss = _of_classes(log_p, to_tensor(target), factors, ignore_index, reduction, 0.0)
+    return astype(loss, x.dtype)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """x in 32 bits at least: the losses of a large batch, and their count, overflow 16 bits."""
+    return Tensor(widened(x.node))
 
 
 def _class_axis(x: Tensor) -> int:

@@ -188,27 +188,32 @@ def _transpose(
     _check_weight(w, dims)
     steps = per_dimension("stride", stride, dims)
     apart = per_dimension("dilation", dilation, dims)
-    pads = per_dimension("padding", padding, dims)
-    more = per_dimension("output_padding", output_padding, dims)
+    pads = per_dimension("padding", padding, dims, 0)
+    more = per_dimension("output_padding", output_padding, dims, 0)
     if any(extra >= max(step, gap) for extra, step, gap in zip(more, steps, apart, strict=True)):
         raise ShapeError(
             f"expected output_padding below the stride {steps} or the dilation {apart}, got {more}"
         )
     batched = x.ndim == dims + 2
     x = x if batched else reshape(x, shape=(1, *x.shape))
-    numbers = zip(x.shape[2:], w.shape[2:], steps, pads, apart, more, strict=True)
+    # output_padding cuts less off the second side; what is more than that is zeros
+    cut = tuple((pad, max(pad - extra, 0)) for pad, extra in zip(pads, more, strict=True))
+    zeros = tuple((0, max(extra - pad, 0)) for pad, extra in zip(pads, more, strict=True))
+    numbers = zip(x.shape[2:], w.shape[2:], steps, cut, apart, strict=True)
     result = op.conv_input(
         x, w, size=tuple(_transposed_size(*each) for each in numbers), stride=steps,
-        padding=tuple((pad, pad) for pad in pads), dilation=apart, groups=groups,
+        padding=cut, dilation=apart, groups=groups,
     )  # fmt: skip
+    if any(after for _, after in zeros):
+        result = pad_last(result, zeros)
     return Tensor(_with_bias(result, bias, dims, batched))
 
 
 def _transposed_size(
-    count: Size, kernel: Size, stride: int, pad: int, dilation: int, extra: int
+    count: Size, kernel: Size, stride: int, cut: tuple[int, int], dilation: int
 ) -> Size:
-    """The size whose convolution has `count` windows, with `extra` of the rest it leaves open."""
-    size = (count - 1) * stride - 2 * pad + dilation * (kernel - 1) + extra + 1
+    """The size whose convolution, with the padding `cut`, has exactly `count` windows."""
+    size = (count - 1) * stride - sum(cut) + dilation * (kernel - 1) + 1
     if is_known(size) and size < 1:
         raise ShapeError(f"the result would have a size of {size}")
     return size

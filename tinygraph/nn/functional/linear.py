@@ -6,7 +6,7 @@ from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
 from tinygraph.array.creation import one_hot
 from tinygraph.array.elementwise import where
-from tinygraph.dtypes import UNSIGNED, is_float, is_integer
+from tinygraph.dtypes import UNSIGNED, int64, is_float, is_integer
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
@@ -75,12 +75,11 @@ def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = N
     return where(Tensor(learned), rows, rows.detach())
 
 
-def _row(padding_idx: int, count: Size) -> int:
-    if is_known(count):
-        if not -count <= padding_idx < count:
-            raise ShapeError(f"expected a padding_idx within the {count} rows, got {padding_idx}")
-        return int(padding_idx % count)
-    return padding_idx
+def _row(padding_idx: int, count: Size) -> int | Node:
+    if is_known(count) and not -count <= padding_idx < count:
+        raise ShapeError(f"expected a padding_idx within the {count} rows, got {padding_idx}")
+    row = padding_idx if padding_idx >= 0 else count + padding_idx
+    return row if isinstance(row, int) else const(row, int64)
 
 
 def from_zero(index: Node, size: Size) -> Node:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
+from tinygraph.array.reduce import in_dtype, mean_node, widened
 from tinygraph.array.sizes import known
 from tinygraph.dtypes import is_float
 from tinygraph.errors import DTypeError, ShapeError
@@ -18,7 +19,6 @@ from tinygraph.ops.contract import contraction
 from tinygraph.ops.index import take_along_axis
 from tinygraph.ops.movement import reshape
 from tinygraph.ops.reduce import sum as reduce_sum
-from tinygraph.ops.registry import const
 from tinygraph.ops.rules import full, product
 from tinygraph.ops.windows import Ints, window_argmax, windows
 from tinygraph.tensor import Tensor, tensor
@@ -104,7 +104,7 @@ def _layout(
 ) -> tuple[Ints, Ints, Ints]:
     kernel = per_dimension("kernel_size", kernel_size, dims)
     steps = per_dimension("stride", kernel if stride is None else stride, dims)
-    pads = per_dimension("padding", padding, dims)
+    pads = per_dimension("padding", padding, dims, 0)
     if any(2 * pad > k for pad, k in zip(pads, kernel, strict=True)):
         raise ShapeError(f"expected padding of at most half of the kernel {kernel}, got {pads}")
     return kernel, steps, pads
@@ -166,11 +166,11 @@ def _avg_pool(
     x = _floats(input)
     check_spatial(x.shape, dims)
     kernel, steps, pads = _layout(dims, kernel_size, stride, padding)
-    total = _window_sums(x, kernel, steps, pads)
+    total = _window_sums(widened(x), kernel, steps, pads)
     if count_include_pad or not any(pads):
-        return Tensor(total / float(product(kernel)))
-    ones = full(x.shape[-dims:], 1, x.dtype)
-    return Tensor(total / _window_sums(ones, kernel, steps, pads))
+        return Tensor(in_dtype(total / float(product(kernel)), x.dtype))
+    ones = full(x.shape[-dims:], 1, total.dtype)
+    return Tensor(in_dtype(total / _window_sums(ones, kernel, steps, pads), x.dtype))
 
 
 def _floats(input: TensorLike) -> Node:
@@ -222,9 +222,7 @@ def _adaptive(dims: int, input: TensorLike, output_size: Any) -> Tensor:
         raise ShapeError(f"expected output_size to have {dims} entries, got {output_size!r}")
     lead = x.ndim - dims
     if all(size == 1 for size in wanted):
-        axes = tuple(range(lead, x.ndim))
-        total = reduce_sum(x, axis=axes, keepdims=True)
-        return Tensor(total / const(product(x.shape[lead:]), x.dtype))
+        return Tensor(mean_node(x, tuple(range(lead, x.ndim)), True))
     for axis, parts in enumerate(wanted, lead):
         if parts is not None and parts != x.shape[axis]:
             x = _mean_parts(x, axis, per_dimension("output_size", parts, 1)[0])
@@ -234,8 +232,6 @@ def _adaptive(dims: int, input: TensorLike, output_size: Any) -> Tensor:
 def _mean_parts(x: Node, axis: int, parts: int) -> Node:
     """Along `axis` the means of `parts` parts: a product with a matrix of shares."""
     size = known(x.shape[axis])
-    if parts < 1:
-        raise ShapeError(f"expected an output_size of at least 1, got {parts}")
     shares = np.zeros((parts, size), x.dtype)
     for part in range(parts):
         start, stop = part * size // parts, -(-(part + 1) * size // parts)

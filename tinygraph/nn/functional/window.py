@@ -11,13 +11,16 @@ from tinygraph.ops.windows import Ints, Pads
 Sizes = int | Sequence[int]
 
 
-def per_dimension(name: str, value: Any, dims: int) -> Ints:
-    """`value` as one integer for each of `dims` dimensions; a single one counts for all."""
+def per_dimension(name: str, value: Any, dims: int, low: int = 1) -> Ints:
+    """`value` as one integer for each of `dims` dimensions, `low` or more; a single one counts
+    for all."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(values) != dims:
         raise ShapeError(f"expected {name} to be an integer or {dims} of them, got {value!r}")
     if any(isinstance(number, bool) or not hasattr(number, "__index__") for number in values):
         raise DTypeError(f"expected {name} to be made of integers, got {value!r}")
+    if any(number < low for number in values):
+        raise ShapeError(f"expected {name} of at least {low}, got {value!r}")
     return tuple(int(number) for number in values)
 
 
@@ -36,7 +39,7 @@ def both_sides(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Pads
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str):
         raise ValueError(f"expected padding 'same', 'valid' or integers, got {padding!r}")
-    return tuple((pad, pad) for pad in per_dimension("padding", padding, len(kernel)))
+    return tuple((pad, pad) for pad in per_dimension("padding", padding, len(kernel), 0))
 
 
 def check_spatial(shape: Sequence[Any], dims: int) -> None:

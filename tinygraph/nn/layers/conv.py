@@ -50,7 +50,7 @@ class _ConvBase(Module):
         self.stride = per_dimension("stride", stride, self.dims)
         self.dilation = per_dimension("dilation", dilation, self.dims)
         self.padding = padding if isinstance(padding, str) else (
-            per_dimension("padding", padding, self.dims)
+            per_dimension("padding", padding, self.dims, 0)
         )  # fmt: skip
         both_sides(self.padding, self.kernel_size, self.stride, self.dilation)
         first, second = (in_channels, out_channels) if transposed else (out_channels, in_channels)
@@ -171,7 +171,7 @@ class _ConvTranspose(_ConvBase):
     ) -> None:
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation,
                          groups, bias, dtype, transposed=True)  # fmt: skip
-        self.output_padding = per_dimension("output_padding", output_padding, self.dims)
+        self.output_padding = per_dimension("output_padding", output_padding, self.dims, 0)
 
     def forward(self, input: Tensor) -> Tensor:
         return type(self).function(

@@ -75,7 +75,7 @@ class _BatchNorm(Module):
             self.num_batches_tracked.assign(Tensor(counted))
             if self.momentum is not None:
                 return self.momentum
-            return 1.0 / self.num_batches_tracked.astype("float32")
+            return 1.0 / self.num_batches_tracked.astype("float64")
 
     def extra_repr(self) -> str:
         return (

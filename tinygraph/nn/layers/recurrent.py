@@ -9,7 +9,8 @@ from tinygraph.array.elementwise import sigmoid, tanh
 from tinygraph.array.join import concat, split, stack
 from tinygraph.array.shape import swapaxes
 from tinygraph.control import scan
-from tinygraph.errors import ShapeError
+from tinygraph.dtypes import is_float
+from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import is_known
 from tinygraph.nn import functional as F
 from tinygraph.nn.layers.linear import at_least, empty, fill_evenly
@@ -120,6 +121,8 @@ class LSTM(Module):
                 f"LSTM: expected an input {order}, {self.input_size}) or (length, "
                 f"{self.input_size}), got shape {show_shape(input.shape)}"
             )
+        if not is_float(input.dtype):
+            raise DTypeError(f"LSTM: expected an input of floats, got {input.dtype.name}")
 
     def _start(self, x: Tensor, hx: Memory | None, batched: bool) -> Memory:
         """The states before the first step, (layers, batch, hidden) each."""
@@ -127,6 +130,8 @@ class LSTM(Module):
         if hx is None:
             start = zeros(shape, dtype=x.dtype)
             return start, start
+        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
+            raise TypeError(f"LSTM: expected hx to be a pair (h, cell), got a {type(hx).__name__}")
         for name, given in zip(("h", "cell"), hx, strict=True):
             expected = shape if batched else (shape[0], shape[2])
             if given.shape != expected and is_known(*given.shape, *expected):
