@@ -8,9 +8,8 @@ from typing import Any
 from tinygraph import tree
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import GraphError, ShapeError
-from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
-from tinygraph.ops.movement import assign
 from tinygraph.ops.registry import DATA, PLACEHOLDER, RESULT, Op
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
@@ -35,9 +34,11 @@ class Function:
         leaves, self._structure = tree.flatten(outputs)
         nodes = [_output(leaf) for leaf in leaves]
         lazy.realize([])  # what is pending and depends on no placeholder has its value now
+        lazy.end_definition()
         pairs = _pairs(updates)
         if updates is not None:
-            pairs += _assigned(self.placeholders, {id(cell) for cell, _ in pairs})
+            taken = {id(cell) for cell, _ in pairs}
+            pairs += [pair for pair in lazy.claim(self.placeholders) if id(pair[0]) not in taken]
         self.program = Program(self.placeholders, nodes, pairs)
         lazy.UNDEFINED.difference_update(self.placeholders)
 
@@ -163,22 +164,4 @@ def _pairs(updates: Updates | None) -> list[tuple[Any, Node]]:
                 f"\n  at {value.node.origin.where()}"
             )
         pairs.append((cell, value.node))
-    return pairs
-
-
-def _assigned(inputs: Sequence[Node], taken: set[int]) -> list[tuple[Any, Node]]:
-    """What was assigned to state while the graph was defined, as updates; the state itself
-    goes back to the value that it has."""
-    given = set(map(id, inputs))
-    pairs: list[tuple[Any, Node]] = []
-    for cell in lazy.pending():
-        node = cell.node
-        if id(cell) in taken or node.op is not assign:
-            continue
-        missing = lazy.unfed(topological([node], lazy.has_value))
-        if missing and all(id(leaf) in given for leaf in missing):
-            pairs.append((cell, node.inputs[0]))
-            while node.op is assign and node.buffer is None:
-                node = node.inputs[1]
-            cell.node = node
     return pairs

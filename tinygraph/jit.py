@@ -9,10 +9,11 @@ holds. A call whose conditions all hold runs the tape and no Python of the funct
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +33,14 @@ from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
 from tinygraph.runtime.guards import (
     Guard,
+    number_attributes,
     same_captures,
     same_forms,
     same_gradient,
     same_mode,
     same_settings,
     settings,
+    unchanged,
 )
 from tinygraph.runtime.program import Program
 from tinygraph.tensor import Tensor
@@ -334,15 +337,27 @@ def _placeholder(leaf: Any, number: int) -> Tensor:
     return Tensor(Node(PLACEHOLDER, (), params, Aval(leaf.shape, dtype), None, grad))
 
 
+def _bound(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """What each parameter of `function` holds; nothing, where the call will fail."""
+    try:
+        return inspect.signature(function).bind(*args, **kwargs).arguments
+    except (TypeError, ValueError):
+        return {}
+
+
 def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.TreeDef) -> Traced:
     lazy.realize([])
+    lazy.end_definition()
     since = serial()
     inner = [_placeholder(x, i) if _is_traced(x) else x for i, x in enumerate(leaves)]
     inputs = [x.node for x, leaf in zip(inner, leaves, strict=True) if _is_traced(leaf)]
+    args, kwargs = tree.unflatten(structure, inner)
+    numbers = number_attributes(function, _bound(function, args, kwargs))
     trace = Trace(inputs, since)
     STATE.trace = trace
     try:
-        args, kwargs = tree.unflatten(structure, inner)
         outputs, out_structure = tree.flatten(function(*args, **kwargs))
         returned = [i for i, leaf in enumerate(outputs) if isinstance(leaf, Tensor)]
         nodes = [outputs[i].node for i in returned]  # before state is put back
@@ -364,6 +379,6 @@ def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.Tree
         cuts=cuts,
         grads=kept_grads,
         guards=[*trace.guards, same_forms([*program.cells, *program.updated]),
-                *same_captures(function)],
+                *same_captures(function), *unchanged(numbers)],
         cut=STATE.grad and any(node.grad and node.inputs for node in program.constants),
     )  # fmt: skip

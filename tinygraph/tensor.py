@@ -121,13 +121,14 @@ class Tensor:
 
     def realize(self) -> Tensor:
         """Compute the value now; returns this Tensor."""
-        lazy.realize([self.node])
+        lazy.realize([lazy.present_value(self.node)])
         return self
 
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array of its own."""
-        lazy.realize([self.node])
-        return np.array(to_host(self.node.buffer))
+        node = lazy.present_value(self.node)
+        lazy.realize([node])
+        return np.array(to_host(node.buffer))
 
     def item(self) -> bool | int | float:
         """The one number that the Tensor holds. ShapeError if it holds more or none."""
@@ -179,7 +180,7 @@ class Tensor:
                       self.size == 1 else "")  # fmt: skip
 
     def __repr__(self) -> str:
-        node = self.node
+        node = lazy.present_value(self.node)
         if node.buffer is None:
             what = "traced" if STATE.trace is not None else "not evaluated"
             return f"<Tensor {node.aval}, {what}: {node.op.name} at {node.origin}>"

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections import OrderedDict, defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -310,3 +311,30 @@ def test_a_gradient_is_not_lost_in_what_a_jitted_function_returned():
         assert not fast(x).requires_grad
     again = fast(fast(x))  # but it is an argument like any other
     assert (again.tolist(), fast.traces) == ([12.0], 2)
+
+
+def test_the_numbers_of_an_object_are_noticed():
+    class Trainer:
+        def __init__(self):
+            self.rate, self.steps, self.calls = 2.0, 0, 0
+
+        @tg.jit
+        def step(self, x):
+            self.calls += 1  # while tracing only: no condition
+            return x * self.rate
+
+    trainer = Trainer()
+    x = tg.tensor([1.0])
+    found = []
+    for rate in (2.0, 2.0, 3.0, 2.0):
+        trainer.rate = rate
+        trainer.steps += 1  # the function does not read it: nothing is traced anew
+        found.append(trainer.step(x).item())
+    assert found == [2.0, 2.0, 3.0, 2.0]
+    assert Trainer.step.traces == 2
+
+    options = SimpleNamespace(scale=1.0)
+    f = tg.jit(lambda x: x * options.scale)
+    assert f(x).item() == 1.0
+    options.scale = 5.0
+    assert f(x).item() == 5.0

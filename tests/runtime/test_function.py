@@ -104,6 +104,58 @@ def test_what_is_assigned_while_defining_is_an_update():
     assert float(average) == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("eager", [False, True])
+def test_defining_in_train_mode_leaves_the_state_readable(eager):
+    real = np.arange(12, dtype="float32").reshape(4, 3)
+    with tg.eager() if eager else tg.lazy():
+        norm = tg.nn.BatchNorm1d(3)
+        x = tg.placeholder((None, 3), name="x")
+        out = norm(x)  # assigns to the averages: for each call to come
+        assert norm.running_mean.tolist() == [0.0, 0.0, 0.0]
+        assert "not evaluated" not in str(norm.running_var)
+        norm.eval()
+        np.testing.assert_allclose(norm(tg.tensor(real)).numpy(), real / np.sqrt(1 + 1e-5))
+        assert "not evaluated" not in str(tg.sum(norm(tg.tensor(real))))
+        norm.train()
+        norm(tg.tensor(real)).realize()  # a step of lazy mode in between
+        np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * real.mean(0), rtol=1e-6)
+        guess = tg.function([x], out)  # without updates
+        guess(real)
+        np.testing.assert_allclose(norm.running_mean.numpy(), 0.1 * real.mean(0), rtol=1e-6)
+        assert int(norm.num_batches_tracked) == 1
+
+
+def test_a_function_without_updates_leaves_them_to_one_that_has_them():
+    x = tg.placeholder((None, 2), name="x")
+    norm = tg.nn.BatchNorm1d(2)
+    out = norm(x)
+    guess = tg.function([x], out)
+    step = tg.function([x], tg.sum(out), updates={})
+    data = np.array([[0.0, 2.0], [2.0, 6.0]])
+    guess(data)
+    assert norm.running_mean.tolist() == [0.0, 0.0]
+    step(data)
+    np.testing.assert_allclose(norm.running_mean.numpy(), [0.1, 0.4], rtol=1e-6)
+    norm.eval()
+    fast = tg.jit(lambda v: norm(v))
+    first = fast(tg.ones((1, 2))).numpy()
+    step(data)
+    assert not np.allclose(first, fast(tg.ones((1, 2))).numpy())
+
+
+def test_state_that_is_written_while_defining_is_read_as_written():
+    """A cache: what one definition writes, it reads; others read what is there."""
+    x = tg.placeholder((), name="x")
+    cache = tg.state(np.zeros(3, "float32"))
+    place = tg.state(np.int64(0))
+    with tg.no_grad():
+        cache.assign(tg.where(tg.arange(3) == place, x, cache))
+        place.assign(place + 1 + tg.astype(x, "int64") * 0)
+    push = tg.function([x], tg.sum(cache), updates={})
+    assert [float(push(v)) for v in (1.0, 2.0, 3.0)] == [1.0, 3.0, 6.0]
+    assert cache.tolist() == [1.0, 2.0, 3.0]
+
+
 def test_a_failing_run_changes_no_state():
     index = tg.placeholder((1,), "int64", name="index")
     count = tg.state(np.zeros(2, "float32"))

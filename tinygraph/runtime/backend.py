@@ -64,7 +64,7 @@ class Backend(Protocol):
 _started: dict[str, Backend] = {}
 _lock = threading.Lock()
 _INSTALL = {
-    "cupy": "pip install 'tinygraph[cuda12]' or 'tinygraph[cuda13]'",
+    "cupy": "pip install '.[cuda12]' or '.[cuda13]' in a copy of the repository",
     "numba": "pip install numba",
 }
 

@@ -7,6 +7,7 @@ import inspect
 import operator
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, Protocol
 
@@ -129,6 +130,43 @@ def _global_names(code: CodeType) -> set[str]:
         if isinstance(constant, CodeType):  # of a function within the function
             names |= _global_names(constant)
     return names
+
+
+def number_attributes(
+    function: Callable[..., Any], arguments: Mapping[str, Any]
+) -> list[tuple[Read, Any]]:
+    """How each number is read that `function` takes off an object, as in `self.rate` or
+    `settings.rate`, and what it is now. arguments: what the parameters of the function hold."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return []
+    closure = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
+    scopes: dict[str, Callable[[str], Any]] = {
+        "LOAD_FAST": arguments.get,
+        "LOAD_GLOBAL": function.__globals__.get,
+        "LOAD_DEREF": lambda name: _cell_reader(closure[name])() if name in closure else None,
+    }
+    found = []
+    for name, attribute in pairwise(dis.get_instructions(code)):
+        if name.opname in scopes and attribute.opname == "LOAD_ATTR":
+            owner = scopes[name.opname](name.argval)
+            value = getattr(owner, "__dict__", {}).get(attribute.argval)
+            if isinstance(value, NUMBERS) and value is not None:
+                found.append((_attribute_reader(owner, attribute.argval), value))
+    return found
+
+
+def unchanged(numbers: Sequence[tuple[Read, Any]]) -> list[Guard]:
+    """Conditions on those of `numbers` that the trace itself has not changed."""
+    return [_same(read, value) for read, value in numbers if repr(read()) == repr(value)]
+
+
+def _attribute_reader(owner: Any, name: str) -> Read:
+    try:
+        present: Read = weakref.ref(owner)
+    except TypeError:
+        return lambda: vars(owner).get(name)
+    return lambda: getattr(present(), "__dict__", {}).get(name)
 
 
 def _cell_reader(cell: CellType) -> Read:

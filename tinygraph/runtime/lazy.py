@@ -9,13 +9,14 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from tinygraph.compiler.compile import compiled
 from tinygraph.errors import TraceError, UnfedError
-from tinygraph.graph.graph import Graph, topological
+from tinygraph.graph.graph import Graph, rebuild, topological
 from tinygraph.graph.node import STATE, Node
 from tinygraph.ops.movement import assign
 from tinygraph.ops.registry import DATA, PLACEHOLDER
@@ -68,16 +69,9 @@ def unfed(nodes: Iterable[Node]) -> list[Node]:
 
 def is_symbolic(node: Node) -> bool:
     """Whether the value of `node` cannot be computed now: it depends on a placeholder."""
-    return node.buffer is None and bool(unfed(topological([node], has_value)))
-
-
-def depends_on(outputs: Sequence[Node], sources: Sequence[Node]) -> set[int]:
-    """The ids of all nodes under `outputs` that depend on some node of `sources`."""
-    found = set(map(id, sources))
-    for node in topological(outputs, has_value):
-        if id(node) not in found and any(id(child) in found for child in node.inputs):
-            found.add(id(node))
-    return found
+    if node.buffer is not None or not unfed(topological([node], has_value)):
+        return False
+    return id(node) not in _grounded([node])
 
 
 def realize(nodes: Sequence[Node]) -> None:
@@ -96,19 +90,17 @@ def _realize(nodes: Sequence[Node]) -> None:
     outputs = list({id(node): node for node in (*wanted, *extra)}.values())
     if not outputs:
         return
-    order = topological(outputs, has_value)
-    missing = unfed(order)
-    if missing:
-        blocked = depends_on(outputs, missing)
+    present = {id(node): node for node in outputs}  # what stands for a node now
+    if unfed(topological(outputs, has_value)):
+        present = _grounded(outputs)
         for node in wanted:
-            if id(node) in blocked:
-                raise _unfed_error(node, missing)
-        outputs = [node for node in outputs if id(node) not in blocked]
+            if id(node) not in present:
+                raise _unfed_error(node, unfed(topological([node], has_value)))
+        outputs = [node for node in outputs if id(node) in present]
         if not outputs:
             return
-        order = topological(outputs, has_value)
     try:
-        _run(outputs, [node for node in order if node.buffer is not None])
+        _run(outputs, [present[id(node)] for node in outputs])
     except BaseException:
         _give_up(outputs)
         raise
@@ -148,13 +140,83 @@ def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:
     )
 
 
-def _run(outputs: list[Node], inputs: list[Node]) -> None:
+def _run(nodes: list[Node], present: list[Node]) -> None:
+    """Compute `present` in one tape, and keep the values as those of `nodes`."""
     backend = backends.current()
-    graph = Graph(inputs, outputs)
-    run = compiled(graph, backend)
+    inputs = [node for node in topological(present, has_value) if node.buffer is not None]
+    run = compiled(Graph(inputs, present), backend)
     results = run([buffer_of(node, backend) for node in inputs])
-    for node, buffer in zip(outputs, results, strict=True):
+    for node, buffer in zip(nodes, results, strict=True):
         keep(node, buffer)
+
+
+# ------------------------------------------------ what is assigned while a graph is defined
+
+
+def present_value(node: Node) -> Node:
+    """The node whose value a state has now: behind what was assigned to it while a graph was
+    defined, which is for each call of a function to come."""
+    tracing = STATE.trace is not None  # a trace reads what it wrote
+    while not tracing and node.op is assign and node.buffer is None and is_symbolic(node.inputs[0]):
+        node = node.inputs[1]
+    return node
+
+
+def _grounded(outputs: Sequence[Node]) -> dict[int, Node]:
+    """For the id of each output that has a value now, the node that computes it: there, state has
+    its present value. Left out are what depends on a placeholder otherwise, and such
+    assignments themselves."""
+    found: dict[int, Node] = {}
+    waiting: set[int] = set()
+    for node in topological(outputs, has_value):
+        if node.buffer is not None or not node.inputs:
+            if node.op is not PLACEHOLDER or node.buffer is not None:
+                found[id(node)] = node
+        elif node.op is assign and id(node.inputs[0]) not in found:
+            if id(node.inputs[1]) in found and STATE.trace is None:  # a trace reads what it wrote
+                found[id(node)] = found[id(node.inputs[1])]
+                waiting.add(id(node))
+        elif all(id(child) in found for child in node.inputs):
+            found[id(node)] = rebuild(node, tuple(found[id(child)] for child in node.inputs))
+    return {id(n): found[id(n)] for n in outputs if id(n) in found and id(n) not in waiting}
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """The next value of a state, that a graph defines. `needs`: the placeholders behind it."""
+
+    cell: weakref.ref[Cell]
+    value: Node
+    needs: tuple[Node, ...]
+
+
+_DEFERRED: dict[int, Deferred] = {}  # by the id of the cell: each has one at most
+
+
+def end_definition() -> None:
+    """Give state its present value back. What was assigned to it while a graph was defined waits
+    for the function that takes it."""
+    for cell in pending():
+        node = cell.node
+        needs = tuple(unfed(topological([node], has_value)))
+        if node.op is assign and needs:
+            _DEFERRED[id(cell)] = Deferred(weakref.ref(cell), node.inputs[0], needs)
+            cell.node = present_value(node)
+
+
+def claim(inputs: Sequence[Node]) -> list[tuple[Cell, Node]]:
+    """Take the assignments that were defined on placeholders out of `inputs`: cells, and their
+    next values."""
+    given = set(map(id, inputs))
+    claimed = []
+    for key, deferred in list(_DEFERRED.items()):
+        cell = deferred.cell()
+        if cell is None:
+            del _DEFERRED[key]
+        elif all(id(leaf) in given for leaf in deferred.needs):
+            claimed.append((cell, deferred.value))
+            del _DEFERRED[key]
+    return claimed
 
 
 def buffer_of(node: Node, backend: backends.Backend) -> Any:

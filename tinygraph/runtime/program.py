@@ -171,7 +171,7 @@ class Program:
         return fed, sizes
 
     def _states(self, backend: backends.Backend) -> list[Any]:
-        nodes = [cell.node for cell in self.cells]
+        nodes = [lazy.present_value(cell.node) for cell in self.cells]
         waiting = [node for node in nodes if node.buffer is None]
         if waiting:
             lazy.realize(waiting)
