@@ -148,8 +148,10 @@ def number_attributes(
     }
     found = []
     for name, attribute in pairwise(dis.get_instructions(code)):
-        if name.opname in scopes and attribute.opname == "LOAD_ATTR":
-            owner = scopes[name.opname](name.argval)
+        scope = "LOAD_FAST" if name.opname.startswith("LOAD_FAST") else name.opname
+        if scope in scopes and attribute.opname == "LOAD_ATTR":
+            pair = isinstance(name.argval, tuple)  # newer Pythons load two at once
+            owner = scopes[scope](name.argval[-1] if pair else name.argval)
             value = getattr(owner, "__dict__", {}).get(attribute.argval)
             if isinstance(value, NUMBERS) and value is not None:
                 found.append((_attribute_reader(owner, attribute.argval), value))
