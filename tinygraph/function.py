@@ -29,6 +29,11 @@ class Function:
         self, inputs: Sequence[Tensor], outputs: Any, updates: Updates | None, name: str
     ) -> None:
         self.name = name
+        if not isinstance(inputs, Sequence):
+            raise GraphError(
+                "the inputs of tg.function are a list of placeholders, tg.function([x, y], ...); "
+                f"got {type(inputs).__name__}"
+            )
         self.placeholders = [_placeholder(x) for x in inputs]
         _check_distinct(self.placeholders)
         leaves, self._structure = tree.flatten(outputs)
@@ -54,6 +59,11 @@ class Function:
 
     def _order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
         names = [node.params["name"] for node in self.placeholders]
+        if any(isinstance(arg, Mapping) for arg in args):
+            raise TypeError(
+                f"{self.name}() takes arrays in order or by name, {self.name}(array) or "
+                f"{self.name}({names[0] if names else 'x'}=array), not a dictionary"
+            )
         if len(args) > len(names):
             raise TypeError(
                 f"{self.name}() takes {len(names)} inputs ({', '.join(names)}), got {len(args)}"
@@ -152,6 +162,11 @@ def _output(x: Any) -> Node:
 
 def _pairs(updates: Updates | None) -> list[tuple[Any, Node]]:
     pairs: list[tuple[Any, Node]] = []
+    if updates is not None and not isinstance(updates, Mapping):
+        raise GraphError(
+            "updates is a dictionary {state: next value}, as optimizer.minimize(loss) returns it; "
+            f"got {type(updates).__name__}"
+        )
     for cell, value in (updates or {}).items():
         if not cell.is_state:
             raise GraphError(

@@ -89,12 +89,18 @@ def _or_zeros(nodes: Sequence[Node | None], like: Sequence[Node]) -> list[Node]:
 
 
 def _scalar(value: Any, what: str) -> Node:
-    leaf = value if isinstance(value, Tensor) else None
-    if leaf is None or leaf.shape != ():
-        got = f"shape {show_shape(leaf.shape)}" if leaf is not None else type(value).__name__
-        raise ShapeError(f"{what} needs a function that returns one number, got {got}")
-    check_differentiable(f"the result under {what}", leaf.node)
-    return leaf.node
+    if not isinstance(value, Tensor):
+        raise ShapeError(
+            f"{what} needs a function that returns one number as a Tensor, got "
+            f"{type(value).__name__}, which is no Tensor: float(), .item() and .numpy() lose the "
+            "history that a gradient needs"
+        )
+    if value.shape != ():
+        raise ShapeError(
+            f"{what} needs a function that returns one number, got shape {show_shape(value.shape)}"
+        )
+    check_differentiable(f"the result under {what}", value.node)
+    return value.node
 
 
 def value_and_grad(

@@ -107,6 +107,8 @@ def test_errors_of_grad():
         tg.grad(cubic)(tg.tensor([1, 2]))
     with pytest.raises(tg.errors.ShapeError, match=r"one number, got shape \(2,\)"):
         tg.grad(lambda x: x * 2)(t(1.0, 2.0))
+    with pytest.raises(tg.errors.ShapeError, match=r"got float, which is no Tensor: float\(\)"):
+        tg.grad(lambda x: float(tg.sum(x)) * 2)(t(1.0, 2.0))
     with pytest.raises(tg.errors.GraphError, match="argnums has 1"):
         tg.grad(cubic, argnums=1)(t(1.0))
 

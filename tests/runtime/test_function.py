@@ -62,6 +62,14 @@ def test_wrong_feeds():
         f(np.ones((2, 3)), 1)
     with pytest.raises(TypeError, match="has no placeholder 'z'; it has 'x'"):
         f(z=np.ones((2, 3)))
+    with pytest.raises(TypeError, match=r"double\(x=array\), not a dictionary"):
+        f({x: np.ones((2, 3))})
+    with pytest.raises(tg.errors.GraphError, match=r"tg\.function\(\[x, y\], \.\.\.\); got Tensor"):
+        tg.function(x, x * 2)
+    with pytest.raises(
+        tg.errors.GraphError, match=r"as optimizer\.minimize\(loss\) returns it; got"
+    ):
+        tg.function([x], x * 2, updates=tg.optim.SGD([tg.state([1.0]).requires_grad_()], 0.1))
 
 
 def test_open_sizes_that_must_agree_are_checked_when_they_are_known():
