@@ -16,6 +16,10 @@ from typing import Any
 from prose import cell, first_sentence, markdown, plain
 
 WIDTH = 88  # columns up to which a call stands on one line
+PROMPT = (
+    "Examples show what eager mode prints. In the default, lazy mode an expression at the prompt "
+    "shows as *not evaluated* until it is printed: `print(x)`."
+)
 
 
 @dataclass
@@ -49,7 +53,7 @@ class Page:
         """The page as Markdown."""
         module = importlib.import_module(self.module)
         intro = self.intro or markdown(self._doc(self.prefix, module))
-        parts = [f"# {self.title}\n\n{intro}\n"]
+        parts = [f"# {self.title}\n\n{intro}\n\n{PROMPT}\n"]
         groups = self._groups(module)
         values = groups.pop("", [])
         for home, names in groups.items():
@@ -121,7 +125,7 @@ class Page:
 
 TENSORS = ("tinygraph.tensor",)
 RUNNING = ("tinygraph.function", "tinygraph.jit", "tinygraph.runtime")
-GRADIENTS = ("tinygraph.transforms", "tinygraph.control")
+GRADIENTS = ("tinygraph.transforms", "tinygraph.control", "tinygraph.autodiff")
 ARRAYS = ("tinygraph.array",)
 RANDOM = ("tinygraph.random",)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -54,24 +55,39 @@ def accuracy(predict: tg.Function, images: np.ndarray, labels: np.ndarray) -> fl
     return float(np.mean(predict(images).numpy() == labels))
 
 
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """The numbers above 0, as argparse reads them."""
+
+    def number(text: str) -> float:
+        if not 0 < kind(text) < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        return kind(text)
+
+    return number
+
+
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """The command line; the backend, the seed and the folder that it names are put in force."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", help="what computes (default: TINYGRAPH_BACKEND)")
-    parser.add_argument("--epochs", type=int, default=15)
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--lr", type=float, default=3e-3, help="step size of Adam at the start")
+    parser.add_argument("--epochs", type=positive(int), default=15)
+    parser.add_argument("--batch-size", type=positive(int), default=32)
+    parser.add_argument("--lr", type=positive(float), default=3e-3, help="Adam's first step size")
     parser.add_argument("--seed", type=int, default=0, help="of weights, dropout and batches")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures")
-    return parser.parse_args()
+    options = parser.parse_args()
+    try:
+        tg.set_backend(options.backend or tg.config.get("BACKEND"))
+        tg.manual_seed(options.seed)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (tg.errors.TinygraphError, OSError) as error:
+        parser.error(str(error))
+    return options
 
 
 def main() -> None:
     """Train, and draw the curve and the graph."""
     options = arguments()
-    if options.backend:
-        tg.set_backend(options.backend)
-    tg.manual_seed(options.seed)
     train, test = data.digits()
     batches = data.DataLoader(train, options.batch_size, shuffle=True, seed=options.seed)
     model = network()
@@ -97,7 +113,6 @@ def main() -> None:
             )  # fmt: skip
     print(f"test accuracy {accuracies[-1]:.2%} after {time.perf_counter() - begin:.1f} s")
 
-    options.out.mkdir(parents=True, exist_ok=True)
     curve, graph = options.out / "digits_curve.png", options.out / "digits_graph.png"
     viz.plot_curves({"training loss": losses, "test accuracy": accuracies}, curve)
     viz.draw_graph(predict.graph, graph, hidden=("view", "constant"))

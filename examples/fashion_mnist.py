@@ -11,8 +11,8 @@ curve to OUT.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -50,34 +50,46 @@ def accuracy(predict: tg.Function, test: data.DataLoader) -> float:
     return float(right) / len(test.dataset)
 
 
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """The numbers above 0, as argparse reads them."""
+
+    def number(text: str) -> float:
+        if not 0 < kind(text) < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        return kind(text)
+
+    return number
+
+
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """The command line, put in force; `data` becomes the data sets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder (default: TINYGRAPH_DATA)")
     parser.add_argument("--backend", help="what computes (default: TINYGRAPH_BACKEND)")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=3e-3, help="step size of Adam at the start")
-    parser.add_argument("--limit", type=int, help="train on so many pictures only")
+    parser.add_argument("--epochs", type=positive(int), default=3)
+    parser.add_argument("--batch-size", type=positive(int), default=64)
+    parser.add_argument("--lr", type=positive(float), default=3e-3, help="Adam's first step size")
+    parser.add_argument("--limit", type=positive(int), help="train on so many pictures only")
     parser.add_argument("--seed", type=int, default=0, help="of weights and batches")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the results")
-    return parser.parse_args()
-
-
-def main() -> int:
-    """Train, and save the weights and the curve; returns the exit status."""
-    options = arguments()
-    if options.backend:
-        tg.set_backend(options.backend)
+    options = parser.parse_args()
     try:
-        train, test = data.fashion_mnist(options.data)
-    except FileNotFoundError as missing:
-        print(f"error: {missing}", file=sys.stderr)
-        return 2
+        tg.set_backend(options.backend or tg.config.get("BACKEND"))
+        tg.manual_seed(options.seed)
+        options.data = data.fashion_mnist(options.data)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (tg.errors.TinygraphError, OSError) as error:
+        parser.error(str(error))
+    return options
+
+
+def main() -> None:
+    """Train, and save the weights and the curve."""
+    options = arguments()
+    train, test = options.data
     if options.limit:
         train = data.Subset(train, range(min(options.limit, len(train))))
     batches = data.DataLoader(train, options.batch_size, shuffle=True, seed=options.seed)
-    tg.manual_seed(options.seed)
     model = lenet5()
     optimizer = optim.Adam(model.parameters(), lr=options.lr)
     step, predict = define(model, optimizer)
@@ -99,13 +111,11 @@ def main() -> int:
                 f"{time.perf_counter() - start:.1f} s", highlight=False,
             )  # fmt: skip
 
-    options.out.mkdir(parents=True, exist_ok=True)
     weights, curve = options.out / "lenet5.safetensors", options.out / "fashion_mnist_curve.png"
     io.save(model.state_dict(), weights)
     viz.plot_curves({"training loss": losses, "test accuracy": accuracies}, curve)
     print(f"test accuracy {accuracies[-1]:.2%}; weights: {weights}; picture: {curve}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,18 +57,34 @@ def patients() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     return x[~test], t[~test], x[test], t[test]
 
 
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """The numbers above 0, as argparse reads them."""
+
+    def number(text: str) -> float:
+        if not 0 < kind(text) < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        return kind(text)
+
+    return number
+
+
 def main() -> None:
     """Explain, then train."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--lr", type=float, default=0.5)
+    parser.add_argument("--steps", type=positive(int), default=300)
+    parser.add_argument("--lr", type=positive(float), default=0.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for pictures")
+    parser.add_argument("--backend", help="what computes (default: TINYGRAPH_BACKEND)")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        tg.set_backend(options.backend or tg.config.get("BACKEND"))
+        tg.manual_seed(options.seed)
+        options.out.mkdir(parents=True, exist_ok=True)
+    except (tg.errors.TinygraphError, OSError) as error:
+        parser.error(str(error))
     show_depth(options.out)
 
-    tg.manual_seed(options.seed)
     x_train, t_train, x_test, t_test = patients()
     model = nn.Linear(30, 1)
     x, t = tg.placeholder((None, 30), name="x"), tg.placeholder((None, 1), name="t")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 
 import numpy as np
 from rich.progress import track
@@ -74,18 +75,33 @@ def truth_table(model: nn.Module) -> bool:
     return bool(right.all())
 
 
+def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
+    """The numbers above 0, as argparse reads them."""
+
+    def number(text: str) -> float:
+        if not 0 < kind(text) < float("inf"):
+            raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+        return kind(text)
+
+    return number
+
+
 def main() -> None:
     """The step in eager mode, and both models."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--hidden", type=int, default=8, help="units of the hidden layer")
-    parser.add_argument("--lr", type=float, default=0.05)
+    parser.add_argument("--steps", type=positive(int), default=500)
+    parser.add_argument("--hidden", type=positive(int), default=8, help="units of the hidden layer")
+    parser.add_argument("--lr", type=positive(float), default=0.05)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--backend", help="what computes (default: TINYGRAPH_BACKEND)")
     options = parser.parse_args()
+    try:
+        tg.set_backend(options.backend or tg.config.get("BACKEND"))
+        tg.manual_seed(options.seed)
+    except (tg.errors.TinygraphError, OSError) as error:
+        parser.error(str(error))
 
     one_step_in_eager_mode()
-
-    tg.manual_seed(options.seed)
     linear = nn.Linear(2, 1)
     hidden = nn.Sequential(nn.Linear(2, options.hidden), nn.Tanh(), nn.Linear(options.hidden, 1))
     for title, model in (("linear model", linear), ("hidden layer", hidden)):

@@ -26,7 +26,8 @@ def test_info_names_versions_backends_and_variables(capsys, monkeypatch):
 
 def test_info_says_why_a_backend_does_not_start(capsys, monkeypatch):
     broken = EntryPoint("broken", "a_package_that_is_missing:Backend", backend.GROUP)
-    monkeypatch.setattr(backend, "available", lambda: {"broken": broken})
+    installed = backend.available()
+    monkeypatch.setattr(backend, "available", lambda: {"broken": broken, **installed})
     assert main(["info"]) == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "No module named 'a_package_that_is_missing'" in text
@@ -36,6 +37,18 @@ def test_info_with_a_wrong_variable_fails_and_says_so(capsys, monkeypatch):
     monkeypatch.setenv("TINYGRAPH_MODE", "fast")
     assert main(["info"]) == 1
     assert "choose from lazy, eager" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [("BACKEND", "error: there is no backend 'abacus'"), ("SKIP", "error: TINYGRAPH_SKIP names")],
+)
+def test_info_marks_an_unknown_name(variable, message, capsys, monkeypatch):
+    monkeypatch.setenv(f"TINYGRAPH_{variable}", "abacus")
+    assert main(["info"]) == 1
+    shown = capsys.readouterr()
+    assert f"TINYGRAPH_{variable} = abacus (environment)" in shown.out
+    assert message in shown.err
 
 
 def test_no_command_prints_the_usage(capsys):

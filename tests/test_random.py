@@ -9,7 +9,7 @@ import pytest
 import tinygraph as tg
 from tinygraph import config
 from tinygraph import random as r
-from tinygraph.errors import DTypeError, ShapeError
+from tinygraph.errors import ConfigError, DTypeError, ShapeError
 
 
 @pytest.fixture(autouse=True)
@@ -181,8 +181,8 @@ def test_threads_never_share_a_draw(generator):
         (lambda: r.uniform((1,), np.zeros(3)), ShapeError, "a parameter of shape (3,) does not"),
         (lambda: r.categorical(np.zeros(3), axis=1), ShapeError, "axis 1 is out of range"),
         (lambda: tg.permutation(-2), ShapeError, "a number of elements is not negative"),
-        (lambda: r.Generator(-1), DTypeError, "a seed is an integer from 0 to 2^64 - 1, got -1"),
-        (lambda: tg.manual_seed(0.5), DTypeError, "a size is an integer, got 0.5"),
+        (lambda: r.Generator(-1), ConfigError, "a seed is an integer from 0 to 2^64 - 1, got -1"),
+        (lambda: tg.manual_seed(0.5), ConfigError, "to 2^64 - 1, got 0.5"),
     ],
 )
 def test_errors(call, error, message):

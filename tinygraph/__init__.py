@@ -221,6 +221,7 @@ from tinygraph.array.shape import (
 )
 from tinygraph.array.softmax import log_softmax, logsumexp, softmax
 from tinygraph.array.sort import argsort, sort, topk
+from tinygraph.autodiff.mode import enable_grad, no_grad
 from tinygraph.control import checkpoint, cond, custom_vjp, scan, while_loop
 from tinygraph.dtypes import (
     bfloat16,
@@ -253,7 +254,7 @@ from tinygraph.random import (
 from tinygraph.runtime.backend import backends, set_backend
 from tinygraph.runtime.backend import using as backend
 from tinygraph.runtime.eager import eager, lazy
-from tinygraph.tensor import Tensor, enable_grad, no_grad, placeholder, realize, state, tensor
+from tinygraph.tensor import Tensor, placeholder, realize, state, tensor
 from tinygraph.transforms import (
     grad,
     hessian,

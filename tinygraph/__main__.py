@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from tinygraph import config
+from tinygraph import config, passes
 from tinygraph.errors import BackendError, ConfigError
 from tinygraph.runtime import backend
 
@@ -37,6 +37,17 @@ def info() -> str:
         lines.append(f"  {config.PREFIX}{variable.name} = {_shown(value)} ({source})")
         lines += _wrapped("      ", f"{variable.doc} Values: {variable.values}.")
     return "\n".join(lines)
+
+
+def problems() -> list[str]:
+    """What stands in the way: a backend that does not start, passes that do not exist."""
+    found = []
+    for check in (backend.current, passes.skipped):
+        try:
+            check()
+        except (BackendError, ConfigError) as error:
+            found.append(str(error))
+    return found
 
 
 def _state_of(name: str) -> str:
@@ -71,10 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         print(info())
+        wrong = problems()
     except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        wrong = [str(error)]
+    for text in wrong:
+        print(f"error: {text}", file=sys.stderr)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ and `TINYGRAPH_SEED` govern.
 from __future__ import annotations
 
 import inspect
+import operator
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -25,7 +26,7 @@ from tinygraph.array.creation import creator
 from tinygraph.array.select import take
 from tinygraph.array.sizes import as_shape, as_size
 from tinygraph.dtypes import DEFAULT_FLOAT, DEFAULT_INT, canonical, is_float, uint64
-from tinygraph.errors import DTypeError, GraphError, ShapeError
+from tinygraph.errors import ConfigError, GraphError, ShapeError
 from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.ops import random as r
 from tinygraph.ops.movement import broadcast_to
@@ -104,9 +105,9 @@ class Generator:
 
 
 def _checked_seed(seed: Any) -> int:
-    number = as_size(seed)
-    if not isinstance(number, int) or not 0 <= number < LIMIT:
-        raise DTypeError(f"a seed is an integer from 0 to 2^64 - 1, got {seed}")
+    number = operator.index(seed) if hasattr(seed, "__index__") else -1
+    if not 0 <= number < LIMIT:
+        raise ConfigError(f"a seed is an integer from 0 to 2^64 - 1, got {seed!r}")
     return number
 
 

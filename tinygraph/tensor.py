@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinygraph.autodiff.mode import no_grad
 from tinygraph.autodiff.reverse import check_differentiable, gradients
 from tinygraph.dtypes import DEFAULT_FLOAT, DType, canonical, is_float
 from tinygraph.errors import DTypeError, GraphError, ShapeError, TraceError
@@ -394,26 +394,6 @@ def gradient_leaves(outputs: Sequence[Node]) -> list[Node]:
     return [n for n in order if n.grad and n.cell is not None and n.cell() is not None]
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
-    """What is built within the `with` block takes no part in gradients."""
-    before, STATE.grad = STATE.grad, False
-    try:
-        yield
-    finally:
-        STATE.grad = before
-
-
-@contextmanager
-def enable_grad() -> Iterator[None]:
-    """Undo `no_grad` within the `with` block."""
-    before, STATE.grad = STATE.grad, True
-    try:
-        yield
-    finally:
-        STATE.grad = before
-
-
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of `data`: a number, nested lists, a NumPy array or a Tensor.
 
@@ -444,7 +424,7 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
             if array.dtype == np.float64:
                 wanted = DEFAULT_FLOAT
         array = np.array(data, dtype=wanted, order="C")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise DTypeError(f"cannot make an array of {type(data).__name__}: {error}") from None
     return array if array.dtype == wanted else array.astype(canonical(array.dtype))
 

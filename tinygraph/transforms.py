@@ -16,6 +16,7 @@ from tinygraph import tree
 from tinygraph.array.convert import to_tensor
 from tinygraph.autodiff.batch import batch
 from tinygraph.autodiff.forward import pushforward
+from tinygraph.autodiff.mode import enable_grad
 from tinygraph.autodiff.reverse import check_differentiable, gradients
 from tinygraph.dtypes import is_float, uint64
 from tinygraph.errors import GraphError, ShapeError
@@ -28,7 +29,7 @@ from tinygraph.ops.movement import stop_gradient as stop_gradient_op
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.rules import full, product, show_shape, zeros_like
 from tinygraph.runtime import lazy
-from tinygraph.tensor import Tensor, enable_grad
+from tinygraph.tensor import Tensor
 
 Function = Callable[..., Any]
 

@@ -163,3 +163,9 @@ def test_bad_numbers_are_refused():
         tg.arange(float("inf"))
     with pytest.raises(ShapeError, match="eye: a size is not negative"):
         tg.eye(-1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 300])
+def test_a_value_that_the_dtype_has_not_is_refused(value):
+    with pytest.raises(DTypeError, match=f"full: the number {value} does not fit in uint8"):
+        tg.full((2,), value, dtype="uint8")

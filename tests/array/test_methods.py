@@ -1,6 +1,7 @@
 """Operators and methods of Tensor."""
 
 import copy
+import inspect
 import operator
 import pickle
 import re
@@ -223,3 +224,17 @@ def test_comparisons():
     assert tg.allclose(x[:1], y[:1]) is True
     assert tg.allclose(x, y) is False
     assert tg.array_equal(x, x[:2]) is False
+
+
+def test_elementwise_functions_show_what_they_take():
+    relu = tg.nn.functional.relu
+    for function, names in ((tg.exp, ["x"]), (relu, ["x"]), (tg.add, ["x1", "x2"])):
+        assert list(inspect.signature(function).parameters) == names
+    assert tg.exp(x=0.0).item() == 1.0
+    with pytest.raises(TypeError, match=r"exp\(\) takes 1 positional argument"):
+        tg.exp(1.0, 2.0)
+
+
+def test_elementwise_functions_say_where_they_were_given_nonsense():
+    with pytest.raises(DTypeError, match=r"exp: expected a Tensor.*got str(.|\n)*test_methods"):
+        tg.exp("a")

@@ -264,3 +264,9 @@ def test_errors_say_where(call, error, message):
     with pytest.raises(error, match=re.escape(message)) as caught:
         call(tg.zeros(2, 3))
     assert "test_shape.py" in str(caught.value)
+
+
+@pytest.mark.parametrize("join", [tg.concat, tg.stack])
+def test_a_second_array_in_the_place_of_the_axis_is_named(join):
+    with pytest.raises(DTypeError, match="takes a list or tuple of Tensors, then the axis"):
+        join(tg.ones(2), tg.ones(2))

@@ -84,7 +84,7 @@ def test_a_missing_package_says_what_to_install(installed):
     text = str(caught.value)
     assert "backend 'cupy' (a_package_that_is_missing:Backend) cannot start" in text
     assert "No module named 'a_package_that_is_missing'" in text
-    assert "pip install 'tinygraph[cuda12]'" in text
+    assert "pip install '.[cuda12]'" in text
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 

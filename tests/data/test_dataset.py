@@ -128,3 +128,19 @@ def test_random_split_follows_the_seed():
 def test_random_split_refuses_lengths_that_do_not_add_up(lengths, message):
     with pytest.raises(ValueError, match=message):
         random_split(range(10), lengths)
+
+
+@pytest.mark.parametrize("lengths", [10, ["a"], None])
+def test_lengths_that_are_no_numbers_in_a_list_are_refused(lengths):
+    with pytest.raises(TypeError, match="random_split: expected a list of sizes or fractions"):
+        random_split(range(10), lengths)
+
+
+def test_what_is_no_data_set_is_not_split():
+    with pytest.raises(TypeError, match=r"expected a data set .*, got int"):
+        random_split(10, [5, 5])
+
+
+def test_repr_says_what_is_in_it():
+    pairs = TensorDataset(np.zeros((3, 8)), np.arange(3))
+    assert repr(pairs) == "TensorDataset(float64 (3, 8), int64 (3,))"

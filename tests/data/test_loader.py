@@ -134,7 +134,7 @@ def test_a_wrong_batch_size_is_refused(batch_size):
 
 @pytest.mark.parametrize("seed", [-1, 2**64, "one"])
 def test_a_wrong_seed_is_refused(seed):
-    with pytest.raises(ValueError, match="seed must be an integer from 0"):
+    with pytest.raises(ValueError, match="a seed is an integer from 0"):
         DataLoader([1, 2], seed=seed)
 
 
@@ -180,3 +180,8 @@ def test_collate_refuses_samples_of_different_kinds(samples):
 def test_collate_refuses_mappings_with_different_keys():
     with pytest.raises(ShapeError, match="samples of the same keys"):
         collate([{"a": 1}, {"b": 2}])
+
+
+def test_repr_says_how_much_comes():
+    loader = DataLoader(numbers(7), 3, shuffle=True)
+    assert repr(loader) == "DataLoader(7 samples, shuffled, in 3 batches of 3)"

@@ -27,7 +27,7 @@ def test_digits_are_split_always_the_same_way():
 
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImportError, match=r"pip install 'tinygraph\[examples\]'"):
+    with pytest.raises(ImportError, match=r"pip install '\.\[examples\]' in a copy"):
         digits()
 
 

@@ -67,9 +67,26 @@ def test_digits_gives_the_same_again(tmp_path):
 
 
 def test_digits_refuses_an_unknown_backend(tmp_path):
-    text = run("digits", "--backend", "abacus", folder=tmp_path, status=1)
-    assert "abacus" in text
+    text = run("digits", "--backend", "abacus", folder=tmp_path, status=2)
+    assert "error: there is no backend 'abacus'" in text
     assert "numpy" in text
+    assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("digits", "--epochs", 0), ("digits", "--batch-size", 0), ("digits", "--out", "a-file"),
+        ("fashion_mnist", "--limit", -5), ("xor", "--seed", -1), ("xor", "--hidden", 0),
+        ("logistic_regression", "--lr", -1), ("logistic_regression", "--backend", "abacus"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_an_error_and_no_traceback(name, option, value, tmp_path):
+    (tmp_path / "a-file").touch()
+    text = run(name, option, value, folder=tmp_path, status=2)
+    assert re.search(r"\berror: .+", text)
+    assert str(value) in text
+    assert "Traceback" not in text
 
 
 def test_xor_needs_a_hidden_layer(tmp_path):

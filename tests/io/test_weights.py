@@ -148,3 +148,45 @@ def test_a_missing_file_and_a_folder(tmp_path):
         save({}, tmp_path)
     with pytest.raises(FileNotFoundError, match="does not exist"):
         save({}, tmp_path / "no" / "w")
+
+
+def test_nested_state_comes_back_as_it_was(tmp_path):
+    state = {
+        "model": {"w": np.arange(3.0)},
+        "groups": [{"lr": 0.1, "betas": (0.9, 0.5), 7: np.ones((), "float32"), "on": True}, {}],
+        "epoch": 3, "name": "run", "none": None, "many": float("inf"),
+    }  # fmt: skip
+    save(state, tmp_path / "c", {"by": "me"})
+    assert repr(load(tmp_path / "c")) == repr(state)
+    assert load_metadata(tmp_path / "c") == {"by": "me"}
+    assert set(safetensors.numpy.load_file(tmp_path / "c")) == {"model.w", "groups.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"a": {"b": object()}}, "'a.b': expected an array, .* got object"),
+        ({"a": {"b": np.ones(1)}, "a.b": np.ones(1)}, "two arrays would get the name 'a.b'"),
+        ({"a": {2.5: np.ones(1)}}, "expected keys of text or integers in 'a', got 2.5"),
+        ("w.safetensors", "expected a mapping of names to arrays, then a path, got a str"),
+    ],
+)
+def test_nested_state_that_cannot_be_saved_is_named(tmp_path, state, message):
+    with pytest.raises(TypeError, match=message):
+        save(state, tmp_path / "c")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_the_wrong_way_round_are_named(tmp_path):
+    with pytest.raises(TypeError, match="expected a path, got a dict"):
+        save({}, {})
+    with pytest.raises(TypeError, match=r"the name 'tinygraph\.structure' in the metadata is"):
+        save({}, tmp_path / "w", {"tinygraph.structure": ""})
+
+
+@pytest.mark.parametrize("structure", ["{", '{"array": "v"}', '{"a": 1, "b": 2}'])
+def test_a_damaged_structure_is_named(tmp_path, structure):
+    content = {"__metadata__": {"tinygraph.structure": structure}, **entry("F32", 0, 8)}
+    (tmp_path / "w").write_bytes(a_file(content, bytes(8)))
+    with pytest.raises(FileFormatError, match=r"its metadata 'tinygraph\.structure' is damaged"):
+        load(tmp_path / "w")

@@ -248,3 +248,19 @@ def test_a_name_that_the_class_has_is_refused():
     for name in ("scale", "forward"):
         with pytest.raises(ValueError, match=f"the class has an attribute '{name}' already"):
             Shadowed().register_parameter(name, nn.Parameter([1.0]))
+
+
+@pytest.mark.parametrize("wrong", ["x.safetensors", [1], nn.Linear(1, 1)])
+def test_a_state_that_is_no_mapping_is_named(wrong):
+    message = rf"names to arrays \(tg\.io\.load.*, got {type(wrong).__name__}"
+    with pytest.raises(TypeError, match=message):
+        nn.Linear(2, 2).load_state_dict(wrong)
+
+
+def test_a_module_cannot_contain_itself():
+    outer = nn.Sequential(nn.Sequential())
+    with pytest.raises(ValueError, match="a module cannot contain itself"):
+        outer.append(outer)
+    with pytest.raises(ValueError, match="a module cannot contain itself"):
+        outer[0].part = outer
+    assert len(list(outer.modules())) == 2

@@ -84,5 +84,7 @@ def test_errors():
         nn.LSTM(3, 4, dropout=2)
     with pytest.raises(DTypeError, match="LSTM: expected an input of floats, got int64"):
         nn.LSTM(3, 4)(tg.ones((5, 2, 3), dtype="int64"))
+    with pytest.raises(TypeError, match="LSTM: expected h to be a Tensor, got a int"):
+        nn.LSTM(3, 4)(tg.ones((5, 2, 3)), (1, 2))
     with pytest.raises(TypeError, match=r"LSTM: expected hx to be a pair .* got a Tensor"):
         nn.LSTM(3, 4)(tg.ones((5, 2, 3)), tg.ones((1, 2, 4)))

@@ -159,7 +159,7 @@ def test_a_failed_step_changes_nothing():
         optimizer.zero_grad()
         return loss
 
-    with pytest.raises(IndexError, match="index 7 is out of range") as failure:
+    with pytest.raises(IndexError, match="row 7 is out of range") as failure:
         train([0, 7])
     for name, value in net.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
@@ -256,7 +256,7 @@ def test_wrong_parameters():
     (w,) = parameters(1.0)
     with pytest.raises(ValueError, match="SGD: expected at least one parameter, got none"):
         optim.SGD([])
-    with pytest.raises(TypeError, match="in a list or another iterable, got a Parameter"):
+    with pytest.raises(TypeError, match=r"another iterable, such as .*, got a Parameter"):
         optim.SGD(w)
     with pytest.raises(TypeError, match="SGD: expected parameters, got a str"):
         optim.SGD(["w"])
@@ -328,3 +328,54 @@ def test_options_of_a_wrong_type():
         optim.Adam(parameters(1.0), lr="fast")
     with pytest.raises(ValueError, match=r"Adam: expected 2 betas, .* got 0\.9"):
         optim.Adam(parameters(1.0), betas=0.9)
+
+
+@pytest.mark.parametrize("given", [nn.Linear(2, 2), None, 3])
+def test_what_is_no_list_of_parameters_is_named(given):
+    name = type(given).__name__
+    with pytest.raises(TypeError, match=rf"such as model\.parameters\(\), got a {name}"):
+        optim.SGD(given)
+
+
+def test_options_that_are_text():
+    with pytest.raises(TypeError, match=r"expected betas to be 2 numbers, got \('a', 'b'\)"):
+        optim.Adam(parameters(1.0), betas=("a", "b"))
+    with pytest.raises(TypeError, match="SGD: expected a number as dampening, got 'a'"):
+        optim.SGD(parameters(1.0), dampening="a")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"a": 1}, "missing: state, param_groups"),
+        ({"state": {}}, "missing: param_groups"),
+        ("adam.safetensors", "got a str"),
+        ({"state": 1, "param_groups": 2}, "got int and int"),
+    ],
+)
+def test_what_is_no_state_is_named(wrong, message):
+    with pytest.raises(StateError, match=message):
+        optim.Adam(parameters(1.0)).load_state_dict(wrong)
+
+
+def test_the_state_of_another_optimizer_is_refused():
+    params = parameters(1.0)
+    adam = optim.Adam(params)
+    sgd = optim.SGD(params, momentum=0.9)
+    with pytest.raises(StateError, match="exp_avg, exp_avg_sq, which SGD does not keep"):
+        sgd.load_state_dict(adam.state_dict())
+    with pytest.raises(StateError, match="momentum_buffer, which Adam does not keep"):
+        adam.load_state_dict(sgd.state_dict())
+    sgd.param_groups[0]["momentum"] = 0.0  # what was kept while it was on is no reason to refuse
+    optim.SGD(params).load_state_dict(sgd.state_dict())
+
+
+def test_a_state_goes_to_a_file_and_comes_back(tmp_path):
+    params = parameters(1.0, 2.0)
+    old = optim.Adam(params, lr=0.25)
+    tg.sum(params[0] * params[1]).backward()
+    old.step()
+    tg.io.save(old.state_dict(), tmp_path / "adam.safetensors")
+    new = optim.Adam(params)
+    new.load_state_dict(tg.io.load(tmp_path / "adam.safetensors"))
+    assert repr(new.state_dict()) == repr(old.state_dict())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygraph.dtypes import DEFAULT_FLOAT, DEFAULT_INT, DType, Scalar, canonical, is_float
-from tinygraph.errors import DTypeError
+from tinygraph.errors import DTypeError, TinygraphError
 from tinygraph.graph.dim import Dim
 from tinygraph.graph.node import Node
-from tinygraph.ops.registry import Op, cast, const
+from tinygraph.ops.registry import Op, cast, const, located
 from tinygraph.tensor import Tensor, tensor
 
 TensorLike = Tensor | np.ndarray | Scalar | Dim
@@ -59,12 +60,24 @@ def as_float(value: Any) -> Node | Scalar:
 
 
 def lift(op: Op, floats: bool = False) -> Callable[..., Tensor]:
-    """The function on Tensors for `op`. With `floats`, integers are cast to float first."""
+    """The function on Tensors for `op`, which is elementwise and has one input or two. With
+    `floats`, integers are cast to float first."""
     convert = as_float if floats else as_operand
 
-    def function(*args: Any, **params: Any) -> Tensor:
-        return Tensor(op(*[convert(arg) for arg in args], **params))
+    def unary(x: TensorLike) -> Tensor:
+        try:
+            return Tensor(op(convert(x)))
+        except TinygraphError as error:
+            raise located(op.name, error) from None
 
+    def binary(x1: TensorLike, x2: TensorLike) -> Tensor:
+        try:
+            return Tensor(op(convert(x1), convert(x2)))
+        except TinygraphError as error:
+            raise located(op.name, error) from None
+
+    two = re.search(r"\bb\b", op.scalar or "")  # the formula's inputs are called a and b
+    function: Callable[..., Tensor] = binary if two else unary
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
     return function

@@ -34,6 +34,15 @@ def _nodes(arrays: Sequence[TensorLike]) -> list[Node]:
     return [as_node(x) for x in arrays]
 
 
+def _check_axis(axis: Any) -> None:
+    """DTypeError for a second array where the axis is expected, as in `concat(x, y)`."""
+    if isinstance(axis, (Tensor, np.ndarray)) and axis.ndim:
+        raise DTypeError(
+            "takes a list or tuple of Tensors, then the axis, as in ([x, y], 0); got a second "
+            "Tensor as the axis"
+        )
+
+
 @api(tensors="arrays")
 def concat(arrays: Sequence[TensorLike], axis: int | None = 0) -> Tensor:
     """The arrays one behind the other along `axis`; their other sizes are equal. With None each
@@ -43,6 +52,7 @@ def concat(arrays: Sequence[TensorLike], axis: int | None = 0) -> Tensor:
     >>> tg.concat([tg.zeros(1, 2), tg.ones(2, 2)]).shape
     (3, 2)
     """
+    _check_axis(axis)
     nodes = _nodes(arrays)
     if axis is None:
         nodes = [reshape(node, shape=(product(node.shape),)) for node in nodes]
@@ -62,6 +72,7 @@ def stack(arrays: Sequence[TensorLike], axis: int = 0) -> Tensor:
     tensor([[1, 3],
             [2, 4]])
     """
+    _check_axis(axis)
     nodes = _nodes(arrays)
     shape = nodes[0].shape
     for node in nodes:

@@ -67,6 +67,10 @@ class TensorDataset(Dataset):
     def __getitem__(self, index: int, /) -> tuple[Any, ...]:
         return tuple(array[index] for array in self.tensors)
 
+    def __repr__(self) -> str:
+        parts = (f"{array.dtype} {array.shape}" for array in self.tensors)
+        return f"TensorDataset({', '.join(parts)})"
+
 
 def as_array(value: Any) -> NDArray[Any]:
     """`value` as a NumPy array; a Tensor is computed."""
@@ -142,11 +146,17 @@ def random_split(
             more each until none is left.
         seed: the same seed always gives the same parts; None stands for the setting `SEED`.
 
-    Raises ValueError if the sizes or fractions do not add up.
+    Raises ValueError if the sizes or fractions do not add up, TypeError if they are no numbers
+    in a list.
 
     >>> [len(part) for part in random_split(range(10), [0.75, 0.25])]
     [8, 2]
     """
+    if not isinstance(dataset, Dataset):
+        raise TypeError(
+            "random_split: expected a data set with __len__ and __getitem__, got "
+            f"{type(dataset).__name__}"
+        )
     sizes = _part_sizes(lengths, len(dataset))
     order = permutation(len(dataset), checked_seed(seed), SPLIT)
     ends = list(accumulate(sizes))
@@ -154,6 +164,11 @@ def random_split(
 
 
 def _part_sizes(lengths: Sequence[int | float], total: int) -> list[int]:
+    if not isinstance(lengths, Iterable) or not all(hasattr(n, "__float__") for n in lengths):
+        raise TypeError(
+            "random_split: expected a list of sizes or fractions, such as [0.8, 0.2], got "
+            f"{lengths!r}"
+        )
     if any(length < 0 for length in lengths):
         raise ValueError(f"random_split: lengths must not be negative, got {list(lengths)}")
     if all(isinstance(length, (int, np.integer)) for length in lengths):

@@ -76,6 +76,13 @@ class DataLoader:
         full, rest = divmod(len(self.dataset), self.batch_size)
         return full + (rest > 0 and not self.drop_last)
 
+    def __repr__(self) -> str:
+        order = "shuffled" if self.shuffle else "in order"
+        return (
+            f"DataLoader({len(self.dataset)} samples, {order}, in {len(self)} batches of "
+            f"{self.batch_size})"
+        )
+
     def __iter__(self) -> Iterator[Batch]:
         # The epoch is taken here and not at the first batch, so that loops begun one after
         # another get epochs one after another, whichever of them runs first.

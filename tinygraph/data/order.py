@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygraph import config
+from tinygraph.errors import ConfigError
 
 # What an order is drawn for. The orders of a loader's epochs and of a split never coincide.
 EPOCH = 1
@@ -27,9 +28,9 @@ def permutation(size: int, seed: int | None, purpose: int, number: int = 0) -> N
 
 
 def checked_seed(seed: Any) -> int | None:
-    """`seed` as a Python integer, or None. ValueError unless it is one from 0 to 2**64 - 1."""
+    """`seed` as a Python integer, or None. ConfigError unless it is one from 0 to 2^64 - 1."""
     if seed is None:
         return None
     if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed!r}")
+        raise ConfigError(f"a seed is an integer from 0 to 2^64 - 1, got {seed!r}")
     return int(seed)

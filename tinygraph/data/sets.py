@@ -39,7 +39,7 @@ def digits() -> Split:
     except ImportError as error:
         raise ImportError(
             "digits: scikit-learn, which holds the data, cannot be imported "
-            f"({error}); install it with: pip install 'tinygraph[examples]'"
+            f"({error}); install it with: pip install '.[examples]' in a copy of the repository"
         ) from error
     source = load_digits()
     images = (source.images[:, None] / 16).astype(np.float32)

@@ -21,6 +21,7 @@ from safetensors.numpy import save as to_bytes
 from tinygraph.dtypes import canonical
 from tinygraph.errors import DTypeError, FileFormatError
 from tinygraph.io.atomic import replacing
+from tinygraph.io.nested import STRUCTURE, flatten, is_nested, rebuild
 
 RESERVED = "__metadata__"
 # The format has smaller and complex types too, which tinygraph has not.
@@ -38,19 +39,36 @@ def save(
 
     Args:
         state: names and arrays or Tensors of any shape and of any dtype that tinygraph has,
-            such as a module's `state_dict()`.
+            such as a module's `state_dict()`. It may be nested: an optimizer's `state_dict()`,
+            or {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}.
+            Then mappings, lists, tuples, numbers, text and None come back as they were.
         path: the file; one that exists is replaced at once and whole (see `replacing`).
         metadata: text to keep beside the arrays; `load_metadata` gives it back.
 
-    Raises TypeError if a name or the metadata is not text, DTypeError if an array has a dtype
-    that tinygraph has not, OSError if the file cannot be written.
+    Raises TypeError if `state` is no mapping, or a name or the metadata is not text, DTypeError
+    if an array has a dtype that tinygraph has not, OSError if the file cannot be written.
 
     >>> save({"weight": np.ones((2, 3))}, "model.safetensors")  # doctest: +SKIP
     """
-    arrays = {_checked_name(name): _array(name, value) for name, value in state.items()}
+    _check_arguments(state, path)
     notes = _checked_metadata(metadata)
+    if is_nested(state):
+        state, structure = flatten(state)
+        notes = {**(notes or {}), STRUCTURE: structure}
+    arrays = {_checked_name(name): _array(name, value) for name, value in state.items()}
     with replacing(path) as file:
         file.write(to_bytes(arrays, notes))
+
+
+def _check_arguments(state: Any, path: Any) -> None:
+    if not isinstance(state, Mapping):
+        advice = "; save its state_dict()" if hasattr(state, "state_dict") else ""
+        raise TypeError(
+            "save: expected a mapping of names to arrays, then a path, got a "
+            f"{type(state).__name__}{advice}"
+        )
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"save: expected a path, got a {type(path).__name__}")
 
 
 def _checked_name(name: Any) -> str:
@@ -76,17 +94,27 @@ def _checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str] | No
     for key, value in (metadata or {}).items():
         if not (isinstance(key, str) and isinstance(value, str)):
             raise TypeError(f"save: expected metadata of strings, got {key!r}: {value!r}")
+        if key == STRUCTURE:
+            raise TypeError(f"save: the name {key!r} in the metadata is tinygraph's own")
     return None if metadata is None else dict(metadata)
 
 
-def load(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
-    """The arrays in the safetensors file `path`, by name.
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The arrays in the safetensors file `path`, by name; nested, if they were when saved.
 
     Raises FileNotFoundError if there is no such file, and FileFormatError, which says what was
     expected and what came, if it is truncated or no safetensors file.
     """
     with _opened(path) as file:
-        return {name: _read(file, name, path) for name in sorted(file.keys())}
+        arrays = {name: _read(file, name, path) for name in sorted(file.keys())}
+        structure = (file.metadata() or {}).get(STRUCTURE)
+    if structure is None:
+        return arrays
+    try:
+        state: dict[str, Any] = rebuild(structure, arrays)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise FileFormatError(f"{path}: its metadata {STRUCTURE!r} is damaged ({error})") from None
+    return state
 
 
 def _read(file: Any, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
@@ -102,7 +130,9 @@ def _read(file: Any, name: str, path: str | os.PathLike[str]) -> NDArray[Any]:
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """The text kept in the safetensors file `path` beside its arrays. Raises as `load` does."""
     with _opened(path) as file:
-        return dict(file.metadata() or {})
+        notes = dict(file.metadata() or {})
+    notes.pop(STRUCTURE, None)
+    return notes
 
 
 def _opened(path: str | os.PathLike[str]) -> Any:

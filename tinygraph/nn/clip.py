@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from tinygraph.array.elementwise import abs, clip, maximum, minimum, pow, sqrt
 from tinygraph.array.reduce import max, sum, widened
+from tinygraph.autodiff.mode import no_grad
 from tinygraph.errors import NonFiniteError
 from tinygraph.graph.node import STATE
 from tinygraph.runtime import lazy
-from tinygraph.tensor import Tensor, no_grad, tensor
+from tinygraph.tensor import Tensor, tensor
 
 
 def clip_grad_norm_(

@@ -174,6 +174,8 @@ class Module:
             raise TypeError(
                 f"{type(self).__name__}.{name}: expected a Module, got {type(module).__name__}"
             )
+        if module is not None and any(part is self for part in module.modules()):
+            raise ValueError(f"{type(self).__name__}.{name}: a module cannot contain itself")
         self._enter("_modules", name, module)
         if module is not None:
             for path, tensor in module._entries(name).items():
@@ -284,6 +286,12 @@ class Module:
         strict: whether each name must stand on both sides. Raises StateError, which lists all
         that does not fit; then nothing has been loaded.
         """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(
+                f"{type(self).__name__}.load_state_dict: expected a mapping of names to arrays "
+                "(tg.io.load(path) reads one, module.state_dict() makes one), got "
+                f"{type(state_dict).__name__}"
+            )
         entries = self._entries()
         missing = [name for name in entries if name not in state_dict]
         unexpected = [name for name in state_dict if name not in entries]

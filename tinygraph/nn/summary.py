@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tinygraph.autodiff.mode import no_grad
 from tinygraph.errors import GraphError
 from tinygraph.graph.node import STATE
 from tinygraph.ops.rules import show_shape
-from tinygraph.tensor import Tensor, no_grad, placeholder
+from tinygraph.tensor import Tensor, placeholder
 
 if TYPE_CHECKING:
     from tinygraph.nn.module import Module

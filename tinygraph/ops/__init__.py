@@ -1,6 +1,7 @@
 """The vocabulary: one record per primitive (see `registry.Op`)."""
 
 from tinygraph.ops import (
+    bounds,
     call,
     contract,
     control,
@@ -28,6 +29,7 @@ __all__ = [
     "REGISTRY",
     "Op",
     "Sample",
+    "bounds",
     "call",
     "contract",
     "control",

@@ -6,6 +6,7 @@ samples and its docstring stand together, and nothing else in the project needs 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -194,6 +195,8 @@ def const(value: Any, dtype: DType) -> Node:
     if isinstance(value, (bool, int, float)):
         kind = dtype.kind
         if kind in "iu":
+            if not math.isfinite(value):
+                raise DTypeError(f"the number {value} does not fit in {dtype.name}")
             value = int(value)
             if not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
                 raise DTypeError(f"the number {value} does not fit in {dtype.name}")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.autodiff.mode import enable_grad, no_grad
 from tinygraph.autodiff.reverse import gradients
 from tinygraph.errors import GraphError, ShapeError, StateError
 from tinygraph.graph.node import STATE, Node
@@ -19,7 +20,7 @@ from tinygraph.nn.parameter import as_array, clear_grad
 from tinygraph.ops.registry import cast
 from tinygraph.ops.rules import ones_like, show_shape
 from tinygraph.optim.group import Options, ParamGroup
-from tinygraph.tensor import Tensor, enable_grad, no_grad, realize, state
+from tinygraph.tensor import Tensor, realize, state
 
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 State = Mapping[str, Tensor]
@@ -40,10 +41,10 @@ class Optimizer:
     """
 
     def __init__(self, params: Params, defaults: Options) -> None:
-        if isinstance(params, (Tensor, Mapping, str)):
+        if isinstance(params, (Tensor, Mapping, str)) or not isinstance(params, Iterable):
             raise TypeError(
-                f"{self._name}: expected parameters in a list or another iterable, got a "
-                f"{type(params).__name__}"
+                f"{self._name}: expected parameters in a list or another iterable, such as "
+                f"model.parameters(), got a {type(params).__name__}"
             )
         self.defaults = dict(defaults)
         self.param_groups: list[ParamGroup] = []
@@ -252,6 +253,9 @@ class Optimizer:
         """A copy of the state and the options, parameters counted from 0 over all groups.
 
         {"state": {number: {name: array}}, "param_groups": [{option: value, "params": numbers}]}
+
+        To go on later: `tg.io.save(optimizer.state_dict(), path)`, and then
+        `optimizer.load_state_dict(tg.io.load(path))`.
         """
         number = {id(param): index for index, param in enumerate(self._ordered())}
         realize(*[tensor for kept in self.state.values() for tensor in kept.values()])
@@ -275,7 +279,7 @@ class Optimizer:
         Options that are not known here are passed over. Raises StateError if groups, parameters
         or shapes do not fit; then nothing has been loaded.
         """
-        groups, saved = state_dict["param_groups"], state_dict["state"]
+        groups, saved = self._parts(state_dict)
         got = [len(group["params"]) for group in groups]
         expected = [len(group.params) for group in self.param_groups]
         if got != expected:
@@ -285,6 +289,7 @@ class Optimizer:
             self._fitting(number, param, saved.get(number, {}))
             for number, param in zip(numbers, self._ordered(), strict=True)
         ]
+        self._check_kept(arrays)
         options = [
             {name: entries[name] for name in group.options if name in entries}
             for group, entries in zip(self.param_groups, groups, strict=True)
@@ -296,6 +301,37 @@ class Optimizer:
             self._prepare(group)
         for param, found in zip(self._ordered(), arrays, strict=True):
             _take_over(self.state[param], found)
+
+    def _parts(self, state_dict: Any) -> tuple[Any, Any]:
+        """The groups and the state in `state_dict`. StateError if it has another form."""
+        expected = f"{self._name}.load_state_dict: expected what state_dict() returns"
+        if not isinstance(state_dict, Mapping):
+            raise StateError(f"{expected}, got a {type(state_dict).__name__}")
+        missing = [name for name in ("state", "param_groups") if name not in state_dict]
+        if missing:
+            raise StateError(
+                f"{expected}, with 'state' and 'param_groups'; missing: {', '.join(missing)}"
+            )
+        groups, saved = state_dict["param_groups"], state_dict["state"]
+        if not isinstance(saved, Mapping) or not isinstance(groups, (list, tuple)):
+            raise StateError(
+                f"{expected}: a mapping as 'state' and a list as 'param_groups', got "
+                f"{type(saved).__name__} and {type(groups).__name__}"
+            )
+        return groups, saved
+
+    def _check_kept(self, arrays: Sequence[Mapping[str, Any]]) -> None:
+        """StateError if `arrays` has what this kind of optimizer never keeps."""
+        # what is kept with every option on: an option may have been turned off since
+        on = {name: value or True for name, value in self.defaults.items()}
+        known = {"step", *self._buffers(on)}
+        for number, found in enumerate(arrays):
+            unknown = sorted(found.keys() - known)
+            if unknown:
+                raise StateError(
+                    f"{self._name}: parameter {number} comes with {', '.join(unknown)}, which "
+                    f"{self._name} does not keep; is it the state of another optimizer?"
+                )
 
     def _fitting(
         self, number: int, param: Tensor, saved: Mapping[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinygraph.array.elementwise import where
-from tinygraph.optim.check import at_least
+from tinygraph.optim.check import at_least, number
 from tinygraph.optim.group import Options, ParamGroup
 from tinygraph.optim.optimizer import Optimizer, Params, State
 from tinygraph.tensor import Tensor
@@ -54,6 +54,7 @@ class SGD(Optimizer):
 
     def _check(self, options: Options) -> None:
         at_least(self._name, options, 0.0, "lr", "momentum", "weight_decay")
+        number(self._name, options, "dampening")
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 "SGD: nesterov needs momentum above 0 and dampening 0, got momentum "

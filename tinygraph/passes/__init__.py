@@ -45,15 +45,21 @@ def names() -> list[str]:
     return list(dict.fromkeys(step.__name__ for step in PIPELINE))
 
 
-def optimise(graph: Graph, check: bool = False) -> Graph:
-    """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each."""
-    skip = config.get("SKIP")
+def skipped() -> frozenset[str]:
+    """The passes that `TINYGRAPH_SKIP` leaves out. ConfigError if it names an unknown one."""
+    skip: frozenset[str] = config.get("SKIP")
     unknown = sorted(skip - set(names()))
     if unknown:
         raise ConfigError(
             f"TINYGRAPH_SKIP names an unknown pass {', '.join(unknown)}; "
             f"passes are {', '.join(names())}"
         )
+    return skip
+
+
+def optimise(graph: Graph, check: bool = False) -> Graph:
+    """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each."""
+    skip = skipped()
     trace = "passes" in config.get("DEBUG")
     graph = sealed(graph)
     for step in PIPELINE:

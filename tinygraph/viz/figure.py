@@ -21,7 +21,8 @@ def new_figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError(
-            "pictures need matplotlib, which is not installed: pip install 'tinygraph[examples]'"
+            "pictures need matplotlib, which is not installed: pip install '.[examples]' in a copy "
+            "of the repository"
         ) from error
     return Figure(figsize=(width, height), facecolor="white")
 

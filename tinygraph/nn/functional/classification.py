@@ -10,8 +10,8 @@ from tinygraph.array.softmax import log_softmax
 from tinygraph.dtypes import DType, int64, is_float, is_integer
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
-from tinygraph.nn.functional.linear import from_zero
 from tinygraph.nn.functional.loss import check_reduction, check_same_shape
+from tinygraph.ops.bounds import within
 from tinygraph.ops.index import gather, take_along_axis
 from tinygraph.ops.movement import reshape
 from tinygraph.ops.registry import const
@@ -120,7 +120,7 @@ def _of_classes(
     _check_classes(log_p, target, axis)
     target = astype(target, int64)
     counts = target != ignore_index
-    classes = from_zero(where(counts, target, 0).node, log_p.shape[axis])
+    classes = within(where(counts, target, 0).node, size=log_p.shape[axis], what="class")
     column = reshape(classes, shape=_with_one(target.shape, axis))
     picked = take_along_axis(log_p.node, column, axis=axis)
     loss = -Tensor(reshape(picked, shape=target.shape))
@@ -156,6 +156,12 @@ def _of_probabilities(
     log_p: Tensor, target: Tensor, factors: Tensor | None, reduction: str, smoothing: float
 ) -> Tensor:
     """The loss for targets that give each class a probability."""
+    if target.ndim == log_p.ndim - 1:
+        raise ShapeError(
+            f"expected probabilities of the shape of the input, {show_shape(log_p.shape)}, got "
+            f"{target.dtype.name} of shape {show_shape(target.shape)}; class numbers need an "
+            'integer dtype: target.astype("int64")'
+        )
     check_same_shape(log_p, target)
     axis = _class_axis(log_p)
     weighted = log_p if factors is None else log_p * _along(factors, log_p, axis)

@@ -6,14 +6,14 @@ from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
 from tinygraph.array.creation import one_hot
 from tinygraph.array.elementwise import where
-from tinygraph.dtypes import UNSIGNED, int64, is_float, is_integer
+from tinygraph.dtypes import int64, is_float, is_integer
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
 from tinygraph.ops import elementwise as e
+from tinygraph.ops.bounds import within
 from tinygraph.ops.contract import dot_general
 from tinygraph.ops.index import gather
-from tinygraph.ops.logic import less
 from tinygraph.ops.movement import reshape
 from tinygraph.ops.registry import const
 from tinygraph.ops.rules import show_shape
@@ -67,7 +67,7 @@ def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = N
         raise DTypeError(f"expected integers as input, got {index.dtype.name}")
     if table.ndim != 2 or not is_float(table.dtype):
         raise ShapeError(f"expected a weight of floats (count, features), got {table.aval}")
-    rows = Tensor(gather(table, from_zero(index, table.shape[0]), axes=(0,)))
+    rows = Tensor(gather(table, within(index, size=table.shape[0], what="row"), axes=(0,)))
     if padding_idx is None:
         return rows
     row = _row(padding_idx, table.shape[0])
@@ -80,10 +80,3 @@ def _row(padding_idx: int, count: Size) -> int | Node:
         raise ShapeError(f"expected a padding_idx within the {count} rows, got {padding_idx}")
     row = padding_idx if padding_idx >= 0 else count + padding_idx
     return row if isinstance(row, int) else const(row, int64)
-
-
-def from_zero(index: Node, size: Size) -> Node:
-    """`index`, in which negative numbers are out of range: they do not count from the end."""
-    if index.dtype in UNSIGNED:
-        return index
-    return e.where(less(index, 0), const(size, index.dtype), index)

@@ -10,6 +10,7 @@ from tinygraph.array.convert import TensorLike, as_node
 from tinygraph.array.elementwise import maximum
 from tinygraph.array.reduce import in_dtype, mean_node, widened
 from tinygraph.array.sizes import as_shape
+from tinygraph.autodiff.mode import no_grad
 from tinygraph.dtypes import is_float
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
@@ -19,7 +20,7 @@ from tinygraph.ops import elementwise as e
 from tinygraph.ops.movement import reshape
 from tinygraph.ops.registry import const
 from tinygraph.ops.rules import Axes, product, show_shape
-from tinygraph.tensor import Tensor, no_grad
+from tinygraph.tensor import Tensor
 
 
 @api

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygraph import init
+from tinygraph.autodiff.mode import no_grad
 from tinygraph.errors import ShapeError
 from tinygraph.nn import functional as F
 from tinygraph.nn.layers.linear import at_least, empty
@@ -15,7 +16,7 @@ from tinygraph.nn.module import Module
 from tinygraph.nn.parameter import Parameter
 from tinygraph.ops.movement import barrier
 from tinygraph.ops.rules import show_shape
-from tinygraph.tensor import Tensor, no_grad
+from tinygraph.tensor import Tensor
 
 
 class _BatchNorm(Module):

@@ -133,6 +133,10 @@ class LSTM(Module):
         if not isinstance(hx, (tuple, list)) or len(hx) != 2:
             raise TypeError(f"LSTM: expected hx to be a pair (h, cell), got a {type(hx).__name__}")
         for name, given in zip(("h", "cell"), hx, strict=True):
+            if not isinstance(given, Tensor):
+                raise TypeError(
+                    f"LSTM: expected {name} to be a Tensor, got a {type(given).__name__}"
+                )
             expected = shape if batched else (shape[0], shape[2])
             if given.shape != expected and is_known(*given.shape, *expected):
                 raise ShapeError(
