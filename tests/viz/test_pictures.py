@@ -234,5 +234,5 @@ def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     for draw in (lambda: plot_curves({"loss": [1.0]}), lambda: draw_graph(forward())):
-        with pytest.raises(ImportError, match=r"pip install 'tinygraph\[examples\]'"):
+        with pytest.raises(ImportError, match=r"pip install '\.\[examples\]'"):
             draw()
