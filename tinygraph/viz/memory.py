@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SMALLEST_LABEL = (0.06, 0.03)  # parts of the picture that a rectangle must fill to be named
+LETTER = 0.0066  # the width of a letter of a label, as a part of the picture's
+LOWEST_LABEL = 0.03  # the part of its height that a rectangle must fill to be named
 
 
 def draw_memory(tape: Tape, path: str | PathLike[str] | None = None) -> Figure:
     """Draw the arena of `tape`: instructions from left to right, bytes from bottom to top.
 
-    Each rectangle is the result of one instruction, from when it is written to its last use.
+    Each rectangle is the result of one instruction, from when it is written to its last use; or
+    until another is written onto it, in place.
     The dashed line is the most that is alive at one time: no plan can be lower. path: a file to
     write. Returns the matplotlib figure.
     """
@@ -33,10 +35,15 @@ def draw_memory(tape: Tape, path: str | PathLike[str] | None = None) -> Figure:
         for slot in instruction.outputs
     }
     steps, peak = len(tape.instructions), tape.memory.peak
-    for storage in _in_arena(tape):
+    found = _in_arena(tape)
+    begins = {(storage.offset, storage.first) for storage in found}
+    for storage in found:
         name, kind = names[id(storage)]
-        large = _is_large(storage, steps, peak)
-        _draw_storage(axes, storage, name if large else "", colour(kind))
+        over = (storage.offset, storage.last) in begins and storage.last > storage.first
+        width = storage.last - storage.first + (0 if over else 1)
+        wide = width / max(steps, 1) >= LETTER * (len(name) + 1)
+        high = storage.nbytes / max(peak, 1) >= LOWEST_LABEL
+        _draw_storage(axes, storage, width, name if wide and high else "", colour(kind))
     axes.set_xlim(0, max(steps, 1))
     axes.set_ylim(0, max(peak, 1) * 1.04)
     axes.axhline(tape.memory.lower_bound, color=INK, linewidth=0.8, linestyle="--")
@@ -55,15 +62,9 @@ def _in_arena(tape: Tape) -> list[Storage]:
     return list(found.values())
 
 
-def _is_large(storage: Storage, steps: int, peak: int) -> bool:
-    wide = (storage.last - storage.first + 1) / max(steps, 1) >= SMALLEST_LABEL[0]
-    return wide and storage.nbytes / max(peak, 1) >= SMALLEST_LABEL[1]
-
-
-def _draw_storage(axes: Axes, storage: Storage, label: str, shade: str) -> None:
+def _draw_storage(axes: Axes, storage: Storage, width: int, label: str, shade: str) -> None:
     from matplotlib.patches import Rectangle
 
-    width = storage.last - storage.first + 1
     corner = (storage.first, storage.offset)
     axes.add_patch(
         Rectangle(corner, width, storage.nbytes, facecolor=shade, edgecolor=INK, linewidth=0.5)
