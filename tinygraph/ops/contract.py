@@ -65,11 +65,11 @@ def _infer(lhs: Any, rhs: Any, *, contract: Pairs, batch: Pairs) -> Aval:
     left, right = lhs.shape, rhs.shape
     own_left, own_right = _form(len(left), len(right), contract, batch)
     _check_sizes("contract", left, right, contract)
-    _check_sizes("batch", left, right, batch)
-    shape = [
-        left[axis] if is_known(left[axis]) else right[other]
-        for axis, other in zip(*batch, strict=True)
-    ]
+    shape: list[Size] = []
+    if batch[0]:
+        _check_sizes("batch", left, right, batch)
+        for axis, other in zip(*batch, strict=True):
+            shape.append(left[axis] if is_known(left[axis]) else right[other])
     shape += [left[axis] for axis in own_left]
     shape += [right[axis] for axis in own_right]
     return Aval(tuple(shape), lhs.dtype)
