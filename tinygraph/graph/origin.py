@@ -68,9 +68,13 @@ def caller() -> Origin:
     """The innermost frame that is not tinygraph's own."""
     frame: FrameType | None = sys._getframe(1)
     last = frame
+    known = _known.get  # one look-up a frame: this runs at every node
     while frame is not None:
         code = frame.f_code
-        if not is_internal(code.co_filename):
+        internal = known(code.co_filename)
+        if internal is None:
+            internal = is_internal(code.co_filename)
+        if not internal:
             return Origin(code, frame.f_lasti)
         last = frame
         frame = frame.f_back

@@ -220,13 +220,14 @@ def drop_stretched(x: Node, labels: Labels, sizes: Mapping[Label, Size]) -> tupl
 def matmul(a: Node, b: Node) -> Node:
     """The matrix product of (..., m, k) and (..., k, n), by NumPy's rules: batch dimensions
     broadcast, an operand with one dimension is a vector."""
-    if not a.ndim or not b.ndim:
+    one, other = len(a.shape), len(b.shape)
+    if not one or not other:
         raise _unfit(a, b, "both need at least one dimension; multiply numbers with *")
-    inner, other = a.shape[-1], b.shape[-2 if b.ndim > 1 else 0]
-    if inner != other and is_known(inner, other):
-        raise _unfit(a, b, f"the sizes {inner} and {other} to sum over differ")
-    left, right, result = _matmul_labels(a.ndim, b.ndim)
-    if a.ndim <= 2 or b.ndim <= 2:  # one side has no batch dimensions: nothing broadcasts
+    ours, theirs = a.shape[-1], b.shape[-2 if other > 1 else 0]
+    if ours != theirs and is_known(ours, theirs):
+        raise _unfit(a, b, f"the sizes {ours} and {theirs} to sum over differ")
+    left, right, result = _matmul_labels(one, other)
+    if one <= 2 or other <= 2:  # one side has no batch dimensions: nothing broadcasts
         return contraction(a, left, b, right, result)
     sizes: dict[Label, Size] = dict(zip(left[:-2], a.shape, strict=False))
     for label, size in zip(right[:-2], b.shape, strict=False):
