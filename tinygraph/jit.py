@@ -32,6 +32,7 @@ from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
 from tinygraph.runtime.guards import (
+    NUMBERS,
     Guard,
     number_attributes,
     same_captures,
@@ -45,7 +46,6 @@ from tinygraph.runtime.guards import (
 from tinygraph.runtime.program import Program
 from tinygraph.tensor import Tensor
 
-Number = (bool, int, float, str, type(None))
 KEPT_KEYS = 128  # kinds of arguments whose traces are kept
 KEPT_TRACES = 8  # traces that are kept for one kind of arguments
 
@@ -294,7 +294,7 @@ def _leaf_key(leaf: Any) -> Any:
     if isinstance(leaf, (Tensor, np.ndarray)):
         state = id(leaf) if isinstance(leaf, Tensor) and leaf.is_state else None
         return ("array", leaf.shape, leaf.dtype, state)
-    if isinstance(leaf, Number):
+    if isinstance(leaf, NUMBERS):
         return (type(leaf), repr(leaf))
     try:
         hash(leaf)

@@ -14,16 +14,18 @@ def sealed(graph: Graph) -> Graph:
     must neither look at its present value nor at how it came about, for both change from call
     to call.
     """
-    inputs = [_stand_in(node) for node in graph.inputs]
+    inputs = [stand_in(node) for node in graph.inputs]
     if all(new is old for new, old in zip(inputs, graph.inputs, strict=True)):
         return graph
     return Graph(inputs, inline(graph, inputs))
 
 
-def _stand_in(node: Node) -> Node:
+def stand_in(node: Node) -> Node:
+    """A placeholder for `node`, that bears its name but does not keep its value."""
     if node.op is PLACEHOLDER:
         return node
-    name = node.params.get("name", f"{node.op.name} from {node.origin}")
+    owner = node.cell() if node.cell is not None else None
+    name = getattr(owner, "name", None) or ""
     leaf = Node(PLACEHOLDER, (), {"name": name}, node.aval, node.origin, node.grad)
     leaf.cell = node.cell
     return leaf

@@ -90,17 +90,19 @@ def _realize(nodes: Sequence[Node]) -> None:
     outputs = list({id(node): node for node in (*wanted, *extra)}.values())
     if not outputs:
         return
-    present = {id(node): node for node in outputs}  # what stands for a node now
-    if unfed(topological(outputs, has_value)):
-        present = _grounded(outputs)
+    present, order = outputs, topological(outputs, has_value)
+    if unfed(order):
+        known = _grounded(outputs)
         for node in wanted:
-            if id(node) not in present:
+            if id(node) not in known:
                 raise _unfed_error(node, unfed(topological([node], has_value)))
-        outputs = [node for node in outputs if id(node) in present]
+        outputs = [node for node in outputs if id(node) in known]
         if not outputs:
             return
+        present = [known[id(node)] for node in outputs]  # what computes each now
+        order = topological(present, has_value)
     try:
-        _run(outputs, [present[id(node)] for node in outputs])
+        _run(outputs, present, [node for node in order if node.buffer is not None])
     except BaseException:
         _give_up(outputs)
         raise
@@ -140,10 +142,9 @@ def _unfed_error(node: Node, missing: Sequence[Node]) -> Exception:
     )
 
 
-def _run(nodes: list[Node], present: list[Node]) -> None:
-    """Compute `present` in one tape, and keep the values as those of `nodes`."""
+def _run(nodes: list[Node], present: list[Node], inputs: list[Node]) -> None:
+    """Compute `present` from `inputs` in one tape, and keep the values as those of `nodes`."""
     backend = backends.current()
-    inputs = [node for node in topological(present, has_value) if node.buffer is not None]
     run = compiled(Graph(inputs, present), backend)
     results = run([buffer_of(node, backend) for node in inputs])
     for node, buffer in zip(nodes, results, strict=True):

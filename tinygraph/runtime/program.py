@@ -25,7 +25,8 @@ from tinygraph.graph.graph import Graph, inline, topological
 from tinygraph.graph.node import Node
 from tinygraph.graph.origin import Origin
 from tinygraph.graph.specialise import is_open, specialise
-from tinygraph.ops.registry import DATA, PLACEHOLDER
+from tinygraph.ops.registry import DATA
+from tinygraph.passes.seal import stand_in
 from tinygraph.runtime import backend as backends
 from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
@@ -224,12 +225,7 @@ class Program:
 
 def _released(inputs: Sequence[Node], roots: Sequence[Node], places: range) -> Graph:
     """The graph with fresh leaves at `places`: it does not keep the values that those had."""
-    fresh = list(inputs)
-    for place in places:
-        old = inputs[place]
-        name = getattr(_owner(old), "name", None) or ""
-        fresh[place] = Node(PLACEHOLDER, (), {"name": name}, old.aval, old.origin, old.grad)
-        fresh[place].cell = old.cell
+    fresh = [stand_in(node) if i in places else node for i, node in enumerate(inputs)]
     return Graph(fresh, inline(Graph(inputs, roots), fresh))
 
 
