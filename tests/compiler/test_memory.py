@@ -10,7 +10,7 @@ from plans import arena_storages, check_plan, lifetimes, most_alive
 from tinygraph.compiler.compile import make_tape
 from tinygraph.compiler.kernel import Instruction, Slot, Storage, View, single
 from tinygraph.compiler.memory import plan
-from tinygraph.compiler.schedule import Program
+from tinygraph.compiler.schedule import Schedule
 from tinygraph.compiler.tape import Tape
 from tinygraph.graph.graph import Graph
 from tinygraph.ops import elementwise as e
@@ -157,7 +157,7 @@ def test_the_plan_of_a_training_step():
 @st.composite
 def random_programs(draw):
     """Instructions that read any earlier arrays and write new ones, some of them in place."""
-    program = Program()
+    program = Schedule()
     sizes = draw(st.lists(st.sampled_from((0, 1, 16, 17, 64, 100)), min_size=1, max_size=25))
 
     def slot(place, size):

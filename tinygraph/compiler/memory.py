@@ -11,7 +11,7 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass
 
 from tinygraph.compiler.kernel import Instruction, Slot, Storage
-from tinygraph.compiler.schedule import Program
+from tinygraph.compiler.schedule import Schedule
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -75,7 +75,7 @@ class _Gaps:
         self._insert(offset, size)
 
 
-def plan(program: Program) -> MemoryPlan:
+def plan(program: Schedule) -> MemoryPlan:
     """Give each storage in the arena its offset."""
     dying = _dying(program.instructions)
     gaps = _Gaps()
@@ -135,7 +135,7 @@ def _donor(instruction: Instruction, slot: Slot, index: int, taken: set[int]) ->
     return None
 
 
-def donations(program: Program, updates: dict[int, int]) -> dict[int, int]:
+def donations(program: Schedule, updates: dict[int, int]) -> dict[int, int]:
     """Which outputs may be written onto the input they replace.
 
     updates: output number -> the number of the input whose next value it is. Kept are those
@@ -154,7 +154,7 @@ def donations(program: Program, updates: dict[int, int]) -> dict[int, int]:
     return kept
 
 
-def _safe_onto(program: Program, target: Slot, given: Storage) -> bool:
+def _safe_onto(program: Schedule, target: Slot, given: Storage) -> bool:
     writer = program.instructions[target.storage.first]
     reads = [slot for slot in writer.inputs if slot.storage is given]
     return writer.kernel.steps[-1].op.alias and all(slot.view == target.view for slot in reads)

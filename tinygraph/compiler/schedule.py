@@ -21,7 +21,7 @@ from tinygraph.ops.registry import CONST, ITEM
 
 
 @dataclass(slots=True)
-class Program:
+class Schedule:
     """Instructions, and where the tape's inputs, constants and outputs lie."""
 
     inputs: list[Slot] = field(default_factory=list)
@@ -43,10 +43,10 @@ def nbytes(aval: Aval) -> int:
 class _Lowering:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.program = Program()
+        self.program = Schedule()
         self.found: dict[int, tuple[Slot, ...]] = {}
 
-    def run(self) -> Program:
+    def run(self) -> Schedule:
         for index, node in enumerate(self.graph.inputs):
             self.program.inputs.append(self.place(node, "input", index))
         for node in self.graph.nodes:
@@ -128,14 +128,14 @@ class _Lowering:
         self.program.outputs.append(slot)
 
 
-def lower(graph: Graph) -> Program:
+def lower(graph: Graph) -> Schedule:
     """The instructions of `graph`, whose sizes are all known. Storage is not placed yet."""
     program = _Lowering(graph).run()
     _number(program)
     return program
 
 
-def defer_updates(program: Program, updates: Collection[int]) -> None:
+def defer_updates(program: Schedule, updates: Collection[int]) -> None:
     """Move the instructions that write the next values of state, and what needs these, behind
     all others.
 
@@ -157,7 +157,7 @@ def defer_updates(program: Program, updates: Collection[int]) -> None:
     _number(program)
 
 
-def _after_updates(program: Program, updates: Collection[int]) -> set[int]:
+def _after_updates(program: Schedule, updates: Collection[int]) -> set[int]:
     """The instructions that write state, or depend on a next value of it."""
     late: set[int] = set()
     fresh: set[int] = set()  # storages that hold next values, or depend on them
@@ -170,7 +170,7 @@ def _after_updates(program: Program, updates: Collection[int]) -> set[int]:
     return late
 
 
-def _number(program: Program) -> None:
+def _number(program: Schedule) -> None:
     """Set when each storage is written first and read last."""
     for slot in program.slots:
         slot.storage.first = slot.storage.last = -1

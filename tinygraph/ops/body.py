@@ -198,7 +198,7 @@ def check_carries(body: Graph, carries: int) -> None:
 
 
 class Step(NamedTuple):
-    """One node of a Program: which slots it reads, which it writes, which are free after it."""
+    """One node of a Interpreter: which slots it reads, which it writes, which are free after it."""
 
     node: Node
     reads: tuple[int, ...]
@@ -206,7 +206,7 @@ class Step(NamedTuple):
     dead: tuple[int, ...]
 
 
-class Program:
+class Interpreter:
     """A body laid out to be interpreted many times: values in numbered slots, constants
     computed once, a value dropped after its last use."""
 

@@ -17,7 +17,7 @@ from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.body import (
-    Program,
+    Interpreter,
     announce,
     check_inputs,
     close_body,
@@ -55,7 +55,7 @@ def _call_infer(*inputs: Any, body: Graph, rule: GradientRule) -> tuple[Aval, ..
 
 
 def _call_eval(xp: Any, *arrays: Any, body: Graph, rule: GradientRule) -> tuple[Any, ...]:
-    return owned(xp, Program(body, xp).run(arrays), arrays)
+    return owned(xp, Interpreter(body, xp).run(arrays), arrays)
 
 
 def _call_vjp(g: Gradients, out: Node, *inputs: Node, body: Graph, rule: GradientRule) -> Gradients:

@@ -13,7 +13,7 @@ from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.body import (
-    Program,
+    Interpreter,
     announce,
     check_carries,
     check_inputs,
@@ -65,7 +65,7 @@ def _cond_eval(
     xp: Any, pred: Any, *arrays: Any, then_body: Graph, else_body: Graph
 ) -> tuple[Any, ...]:
     body = then_body if bool(pred) else else_body
-    return owned(xp, Program(body, xp).run(arrays), arrays)
+    return owned(xp, Interpreter(body, xp).run(arrays), arrays)
 
 
 def cond_nodes(
@@ -157,7 +157,7 @@ def _while_infer(*inputs: Any, cond_body: Graph, body: Graph, carries: int) -> t
 def _while_eval(
     xp: Any, *arrays: Any, cond_body: Graph, body: Graph, carries: int
 ) -> tuple[Any, ...]:
-    condition, step = Program(cond_body, xp), Program(body, xp)
+    condition, step = Interpreter(cond_body, xp), Interpreter(body, xp)
     values = list(arrays)
     while bool(condition.run(values)[0]):
         values[:carries] = step.run(values)

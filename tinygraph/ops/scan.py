@@ -14,7 +14,7 @@ from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.body import (
-    Program,
+    Interpreter,
     announce,
     check_carries,
     check_inputs,
@@ -70,7 +70,7 @@ def _scan_infer(
 def _scan_eval(
     xp: Any, *arrays: Any, body: Graph, carries: int, xs: int, length: int, reverse: bool
 ) -> tuple[Any, ...]:
-    program = Program(body, xp)
+    program = Interpreter(body, xp)
     carry = list(arrays[:carries])
     sequences, constants = arrays[carries : carries + xs], arrays[carries + xs :]
     stacks: list[Any] = []
