@@ -31,13 +31,27 @@ def written_over(tape, old, new):
     (target,) = (slot for slot in instruction.outputs if slot.storage is new)
     readers = [slot for slot in instruction.inputs if slot.storage is old]
     return (
-        instruction.kernel.steps[-1].op.alias
+        finds_no_use(instruction, target)
         and lifetimes(tape)[id(old)][1] == index
         and old.offset == new.offset
         and len(readers) == 1
         and readers[0].view == target.view
         and readers[0].dtype == target.dtype
     )
+
+
+def finds_no_use(instruction, target):
+    """Whether nothing that the instruction still reads can lie where it has written `target`: an
+    elementwise op, or loops that write it in their last run through a row."""
+    kernel = instruction.kernel
+    if kernel.kind != "loops":
+        return kernel.steps[-1].op.alias
+    result = kernel.results[instruction.outputs.index(target) % len(kernel.outputs)]
+    runs = [0] * len(kernel.inputs)
+    for step in kernel.steps:
+        reduces = step.op.kind == "reduce" and "r" not in kernel.roles
+        runs.append(max([runs[ref] for ref in step.args], default=0) + reduces)
+    return runs[result] == max(runs)
 
 
 def check_plan(tape):

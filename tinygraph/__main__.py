@@ -1,4 +1,5 @@
-"""`python -m tinygraph info`: what is installed, what can run, and how it is set up."""
+"""`python -m tinygraph`: `info` says what is installed, what can run, and how it is set up;
+`cache` shows and clears what backends keep on disk."""
 
 from __future__ import annotations
 
@@ -59,6 +60,43 @@ def _state_of(name: str) -> str:
     return "ready"
 
 
+def caches() -> dict[str, Any]:
+    """The caches on disk, by the name of the backend they belong to.
+
+    A backend that keeps one has an attribute `cache` with `info()`, which returns the folder
+    (None: nowhere), the number of entries and their bytes; and `clear()`, which deletes them and
+    returns their number and bytes.
+    """
+    found = {}
+    for name in backend.backends():
+        try:
+            cache = getattr(backend.named(name), "cache", None)
+        except BackendError:  # it does not start, as `info` shows
+            continue
+        if cache is not None:
+            found[name] = cache
+    return found
+
+
+def cache_report(clear: bool) -> str:
+    """The caches, emptied where `clear` asks for it, as text to print."""
+    lines = []
+    for name, cache in caches().items():
+        folder, entries, nbytes = cache.info()
+        if folder is None:
+            lines.append(f"{name}: no folder that can be used")
+        elif clear:
+            entries, nbytes = cache.clear()
+            lines.append(f"{name}: {folder}: {_amount(entries, nbytes)} deleted")
+        else:
+            lines.append(f"{name}: {folder}: {_amount(entries, nbytes)}")
+    return "\n".join(lines) or "No backend keeps a cache on disk."
+
+
+def _amount(entries: int, nbytes: int) -> str:
+    return f"{entries} {'entry' if entries == 1 else 'entries'}, {nbytes / 2**20:.1f} MiB"
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, frozenset):
         value = ",".join(sorted(value)) or None
@@ -77,10 +115,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tinygraph", description="tinygraph's tools.")
     commands = parser.add_subparsers(title="commands", dest="command")
     commands.add_parser("info", help="print versions, backends and environment variables")
-    if parser.parse_args(arguments).command is None:
+    caching = commands.add_parser(
+        "cache", help="print where compiled kernels are kept, and how many"
+    )
+    caching.add_argument("--clear", action="store_true", help="delete them")
+    options = parser.parse_args(arguments)
+    if options.command is None:
         parser.print_help()
         return 0
     try:
+        if options.command == "cache":
+            print(cache_report(options.clear))
+            return 0
         print(info())
         wrong = problems()
     except ConfigError as error:

@@ -12,6 +12,7 @@ import numpy as np
 from tinygraph import config
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot
 from tinygraph.compiler.memory import ALIGNMENT
+from tinygraph.compiler.reference import index_numbers, run_loops
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import NonFiniteError, TinygraphError
 
@@ -63,8 +64,21 @@ def run_kernel(kernel: Kernel, params: Mapping[str, Any], inputs: Arrays, output
         out[...] = result
 
 
-def _runner(kernel: Kernel, params: Mapping[str, Any]) -> tuple[Callable[..., Any], bool]:
+def run_fused(kernel: Kernel, inputs: Arrays, outputs: Arrays) -> None:
+    """A kernel of loops, one step after another; for each part of the instruction."""
+    ins, outs = len(kernel.inputs), len(kernel.outputs)
+    for part in range(len(outputs) // outs):
+        arrays = inputs[part * ins : (part + 1) * ins]
+        results = outputs[part * outs : (part + 1) * outs]
+        shape = arrays[0].shape if arrays else results[0].shape
+        for out, result in zip(results, run_loops(kernel, shape, arrays), strict=True):
+            out[...] = result
+
+
+def runner(kernel: Kernel, params: Mapping[str, Any]) -> tuple[Callable[..., Any], bool]:
     """A function for one instruction, and whether it takes `out=` itself."""
+    if kernel.kind == "loops":
+        return partial(run_fused, kernel), False
     if len(kernel.steps) == 1 and len(kernel.outputs) == 1:
         op = kernel.steps[0].op
         run = partial(op.eval, np, **params)
@@ -117,7 +131,7 @@ class NumpyExecutable:
         ]  # fmt: skip
         self.check = "nan" in config.get("CHECK")
         self.program = [
-            (*_runner(kernel, ins.params), [s.number for s in ins.inputs],
+            (*runner(kernel, ins.params), [s.number for s in ins.inputs],
              [s.number for s in ins.outputs], len(kernel.outputs) == 1, ins)
             for kernel, ins in zip(kernels, tape.instructions, strict=True)
         ]  # fmt: skip
@@ -133,6 +147,8 @@ class NumpyExecutable:
             for slot in tape.slots:
                 if slot.storage.place == "arena":
                     values[slot.number] = _layout(slot, arena, slot.storage.offset)
+                elif slot.storage.place == "index":
+                    values[slot.number] = index_numbers(slot.view)
                 elif slot.storage.place == "const":
                     values[slot.number] = _layout(slot, constants[id(slot.storage)], 0)
             self.laid.arena, self.laid.values = arena, values
@@ -161,7 +177,7 @@ class NumpyExecutable:
     ) -> None:  # fmt: skip
         arrays = [values[i] for i in args]
         known = self.check and holds_infinity(arrays)  # now: an output may lie on its input
-        if not single:
+        if not single or instruction.kernel.kind == "loops":
             run(arrays, [values[i] for i in outs])
         elif into:
             run(*arrays, out=values[outs[0]])

@@ -55,7 +55,7 @@ def test_names_can_be_given():
 
 def test_a_view_is_printed_with_its_shape():
     x = fed(2, 3)
-    assert "sin(%1[3, 2])" in str(make_tape(Graph([x], [e.sin(permute(x, axes=(1, 0)))])))
+    assert "sin(%0[3, 2])" in str(make_tape(Graph([x], [e.sin(permute(x, axes=(1, 0)))])))
 
 
 def test_gradients_bear_the_line_of_what_they_differentiate():

@@ -92,7 +92,7 @@ def compile_graph(
 ) -> Compiled:
     """Compile without looking in the cache."""
     start = time.perf_counter()
-    tape = make_tape(graph, names, updates)
+    tape = make_tape(graph, names, updates, fuses(backend))
     debug = config.get("DEBUG")
     if "tape" in debug:
         print(tape, file=sys.stderr)
@@ -110,15 +110,25 @@ def compile_graph(
     return Compiled(tape, backend, executable)
 
 
+def fuses(backend: Any) -> bool:
+    """Whether kernels for `backend` compute many nodes at once. TINYGRAPH_CHECK=nan is to name
+    the operation at fault, so then each stays alone."""
+    skip, check = config.get("SKIP"), config.get("CHECK")
+    return getattr(backend, "fuses", False) and "fuse" not in skip and "nan" not in check
+
+
 def make_tape(
-    graph: Graph, names: Sequence[str] = (), updates: Mapping[int, int] | None = None
+    graph: Graph,
+    names: Sequence[str] = (),
+    updates: Mapping[int, int] | None = None,
+    fuse: bool = False,
 ) -> Tape:
-    """The tape of a graph whose sizes are all known."""
+    """The tape of a graph whose sizes are all known. fuse: compute nodes together."""
     updates = dict(updates or {})
     before, STATE.evaluate = STATE.evaluate, None  # passes build nodes; none is to run now
     try:
         with collector_paused():
-            program = lower(optimise(graph))
+            program = lower(optimise(graph, fuse=fuse), updates, fuse)
             defer_updates(program, updates)
             memory = plan(program)
     finally:
@@ -133,6 +143,7 @@ def make_tape(
         memory=memory,
         donated=donations(program, updates),
         names=tuple(names) or tuple(map(name_of, graph.inputs)),
+        refusals=tuple(program.refusals),
     )
 
 

@@ -8,7 +8,7 @@ and strides come with each instruction, so one compiled kernel serves every batc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tinygraph.dtypes import DType
@@ -21,13 +21,21 @@ Ref = int  # an input where it is below the number of inputs, else a step
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """What is fixed of an input or output: its dtype and its number of dimensions."""
+    """What is fixed of an input or output.
+
+    layout: in a `loops` kernel, how it is stepped over along each dimension of the iteration
+    space: "0" not at all (it is the same for every index), "1" element by element, "s" by a
+    stride that is known at run time. index: there is no memory; element k is the number k.
+    """
 
     dtype: DType
     ndim: int
+    layout: str = ""
+    index: bool = False
 
     def __str__(self) -> str:
-        return f"{self.dtype.name}[{','.join('·' * self.ndim)}]"
+        dims = self.layout or "·" * self.ndim
+        return f"{'index ' if self.index else ''}{self.dtype.name}[{','.join(dims)}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,18 @@ class Kernel:
     """A compiled unit's form. Two equal kernels are compiled once.
 
     results: for each output the step it is the result of.
+
+    Of kind "loops" is a nest of loops over one iteration space, which runs all its steps on one
+    element after another. `roles` says what each dimension of the space is, from the outermost:
+
+        o  outer: what happens at one index is independent of all others
+        r  reduced: run through in order, for every o; column sums are over these
+        i  inner: the loop within a row, the innermost dimension among them
+
+    A step is elementwise, a constant, or a reduction (sum, prod, max, min, any, all, with no
+    parameters) over all `i` dimensions; where there are `r` dimensions, over all of these. The
+    result of a reduction over `i` may be used by further steps, at every index of the row.
+    Inputs and outputs are laid out over the whole space, with stride 0 where they do not vary.
     """
 
     kind: str
@@ -51,10 +71,16 @@ class Kernel:
     inputs: tuple[Operand, ...]
     outputs: tuple[Operand, ...]
     results: tuple[Ref, ...]
+    roles: str = ""
 
     @property
     def name(self) -> str:
-        return "_".join(step.op.name for step in self.steps)
+        """What it does: of many steps, some that tell most."""
+        names = [step.op.name for step in self.steps if step.op.kind != "const"]
+        if len(names) <= 3:
+            return "_".join(names) or "const"
+        telling = [n for n in dict.fromkeys(names) if n not in _ORDINARY] or names
+        return "_".join(telling[:4]) + f"_{len(names)}"
 
     def __str__(self) -> str:
         lines = [f"kernel {self.name} ({self.kind})"]
@@ -65,6 +91,20 @@ class Kernel:
             lines.append(f"  %{i} = {step.op.name}({args}{params})")
         lines.append("  return " + ", ".join(f"%{ref}" for ref in self.results))
         return "\n".join(lines)
+
+
+_ORDINARY = frozenset(("add", "subtract", "multiply", "cast", "where", "negative", "identity"))
+
+
+def passes(kernel: Kernel) -> list[int]:
+    """For each input and step of a `loops` kernel: in which run through a row, counted from 0, it
+    can be computed first. What a reduction over the row yields is there in the next one."""
+    found = [0] * len(kernel.inputs)
+    for step in kernel.steps:
+        first = max((found[ref] for ref in step.args), default=0)
+        within_row = step.op.kind == "reduce" and "r" not in kernel.roles
+        found.append(first + 1 if within_row else first)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +123,9 @@ class View:
 
 @dataclass(slots=True)
 class Storage:
-    """A run of bytes. `place` is "arena", "input", "output" or "const"; `index` says which
-    input, output or constant; `offset` is the place in the arena, in bytes."""
+    """A run of bytes. `place` is "arena", "input", "output", "const" or "index"; `index` says
+    which input, output or constant; `offset` is the place in the arena, in bytes. A storage at
+    "index" has no memory: its element k is the number k (int64)."""
 
     place: str
     index: int
@@ -109,13 +150,33 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One kernel at work: on which slots, with which sizes, for whose line."""
+    """One kernel at work: on which slots, with which sizes, for whose line.
+
+    parts: how many times the kernel runs, on slots of its own each time, in any order: `inputs`
+    and `outputs` are those of the parts, one part after another.
+    """
 
     kernel: Kernel
     inputs: tuple[Slot, ...]
     outputs: tuple[Slot, ...]
     params: Mapping[str, Any]
     origin: Origin
+    parts: int = 1
+
+    def split(self) -> list[Instruction]:
+        """An instruction for each part."""
+        if self.parts == 1:
+            return [self]
+        ins, outs = len(self.kernel.inputs), len(self.kernel.outputs)
+        return [
+            replace(
+                self,
+                inputs=self.inputs[part * ins : (part + 1) * ins],
+                outputs=self.outputs[part * outs : (part + 1) * outs],
+                parts=1,
+            )
+            for part in range(self.parts)
+        ]
 
 
 def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -136,3 +197,23 @@ def single(node: Node) -> Kernel:
     outputs = tuple(Operand(aval.dtype, len(aval.shape)) for aval in node.avals)
     step = Step(node.op, params, tuple(range(len(inputs))))
     return Kernel(node.op.kind, (step,), inputs, outputs, (len(inputs),) * len(outputs))
+
+
+def may_overwrite(instruction: Instruction, source: Slot, target: Slot) -> bool:
+    """Whether the output `target` may lie where the input `source` lies, element on element."""
+    kernel = instruction.kernel
+    if source.view != target.view or source.dtype != target.dtype:
+        return False
+    if kernel.kind != "loops":
+        return kernel.steps[-1].op.alias
+    reads = [i for i, slot in enumerate(instruction.inputs) if slot.storage is source.storage]
+    part, place = divmod(
+        next(i for i, slot in enumerate(instruction.outputs) if slot is target),
+        len(kernel.outputs),
+    )
+    for i in reads:
+        if instruction.inputs[i].view != source.view or i // len(kernel.inputs) != part:
+            return False
+    first = passes(kernel)
+    # an earlier run through the row must not destroy what a later one reads
+    return first[kernel.results[place]] == max(first)

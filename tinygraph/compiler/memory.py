@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 
-from tinygraph.compiler.kernel import Instruction, Slot, Storage
+from tinygraph.compiler.kernel import Instruction, Slot, Storage, may_overwrite
 from tinygraph.compiler.schedule import Schedule
 
 ALIGNMENT = 64  # bytes: a cache line, and the widest vector
@@ -117,8 +117,6 @@ def _dying(instructions: list[Instruction]) -> dict[int, list[Storage]]:
 
 def _donor(instruction: Instruction, slot: Slot, index: int, taken: set[int]) -> Storage | None:
     """An input that dies here, lies exactly as the output will, and may be written over."""
-    if not instruction.kernel.steps[-1].op.alias:
-        return None
     for source in instruction.inputs:
         storage = source.storage
         if (
@@ -126,10 +124,9 @@ def _donor(instruction: Instruction, slot: Slot, index: int, taken: set[int]) ->
             and storage.last == index
             and storage.first < index
             and id(storage) not in taken
-            and source.view == slot.view
-            and source.dtype == slot.dtype
             and storage.nbytes == slot.storage.nbytes
             and sum(other.storage is storage for other in instruction.inputs) == 1
+            and may_overwrite(instruction, source, slot)
         ):
             return storage
     return None
@@ -156,5 +153,6 @@ def donations(program: Schedule, updates: dict[int, int]) -> dict[int, int]:
 
 def _safe_onto(program: Schedule, target: Slot, given: Storage) -> bool:
     writer = program.instructions[target.storage.first]
+    written = next(slot for slot in writer.outputs if slot.storage is target.storage)
     reads = [slot for slot in writer.inputs if slot.storage is given]
-    return writer.kernel.steps[-1].op.alias and all(slot.view == target.view for slot in reads)
+    return all(may_overwrite(writer, slot, written) for slot in reads)

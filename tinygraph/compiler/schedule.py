@@ -1,28 +1,33 @@
 """Lowering: a graph of concrete sizes becomes instructions on slots of storage.
 
-Nodes are taken in the graph's order, which runs depth first from the outputs, so that a value
-is used soon after it is made. View ops cost no instruction: they look at their input's storage.
+`fuse` says which nodes are computed together; here each group becomes an instruction. Groups are
+taken depth first from the outputs, so that a value is used soon after it is made. View ops cost
+no instruction: who reads one reads the storage of its base through strides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tinygraph.compiler.kernel import Instruction, Kernel, Slot, Storage, View, row_major, single
-from tinygraph.compiler.view import view_of
-from tinygraph.dtypes import DType
+from tinygraph.compiler.fuse import Fusion, Group, Refusal
+from tinygraph.compiler.homes import homes
+from tinygraph.compiler.kernel import Instruction, Kernel, Slot, Storage, View, single
+from tinygraph.compiler.loops import Loops, copying, loops
+from tinygraph.compiler.sources import dense, extents_of, size_of, through
+from tinygraph.dtypes import DType, int64
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
-from tinygraph.ops.movement import identity
+from tinygraph.ops.movement import concat, identity
 from tinygraph.ops.registry import CONST, ITEM
 
 
 @dataclass(slots=True)
 class Schedule:
-    """Instructions, and where the tape's inputs, constants and outputs lie."""
+    """Instructions, and where the tape's inputs, constants and outputs lie. refusals: why nodes
+    were not computed together."""
 
     inputs: list[Slot] = field(default_factory=list)
     constants: list[np.ndarray] = field(default_factory=list)
@@ -30,31 +35,71 @@ class Schedule:
     outputs: list[Slot] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
 
 
 def nbytes(aval: Aval) -> int:
     """The size of a value in bytes."""
-    count = 1
-    for size in aval.shape:
-        count *= int(size)
-    return count * aval.dtype.itemsize
+    return size_of(map(int, aval.shape)) * aval.dtype.itemsize
 
 
 class _Lowering:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, updates: Collection[int], fuse: bool) -> None:
         self.graph = graph
-        self.program = Schedule()
-        self.found: dict[int, tuple[Slot, ...]] = {}
+        self.fuse = fuse
+        self.fusion = Fusion(graph, updates, fuse)
+        self.program = Schedule(refusals=self.fusion.refusals)
+        self.found: dict[int, Slot] = {}  # by the id of a base
+        self.homes = homes(self.fusion)
+        self.views: dict[tuple[int, View], Slot] = {}
+        self.items: dict[int, list[Node]] = {}  # by the id of a node with several results
+        for node in graph.nodes:
+            if node.op is ITEM:
+                self.items.setdefault(id(node.inputs[0]), []).append(node)
 
     def run(self) -> Schedule:
         for index, node in enumerate(self.graph.inputs):
             self.program.inputs.append(self.place(node, "input", index))
-        for node in self.graph.nodes:
-            if id(node) not in self.found:
-                self.lower(node)
+        for group in self.in_order():
+            if group.solid:
+                self.emit(group.nodes[0])
+            else:
+                self.emit_loops(group)
         for index, node in enumerate(self.graph.outputs):
             self.deliver(node, index)
         return self.program
+
+    def in_order(self) -> Iterator[Group]:
+        """The groups, each after those whose results it reads, depth first from the outputs."""
+        maker = {id(node): group for group in self.fusion.groups for node in group.outputs}
+        done: set[int] = set()
+        for output in self.graph.outputs:
+            stack = [(self.fusion.sources[id(output)].base, False)]
+            while stack:
+                node, ready = stack.pop()
+                source = node.inputs[0] if node.op is ITEM and id(node) not in maker else node
+                group = maker.get(id(source))
+                if group is None or id(group) in done:
+                    continue
+                if ready:
+                    done.add(id(group))
+                    yield group
+                    continue
+                stack.append((node, True))
+                bases = [*self.bases(group)]
+                stack += [(base, False) for base in reversed(bases) if base not in group.outputs]
+
+    def bases(self, group: Group) -> Iterator[Node]:
+        """What a group reads, in the order of the user's code."""
+        wanted: dict[int, Node] = dict(group.needs)
+        for places in group.places.values():
+            for place in places.values():
+                wanted.update((id(read.base), read.base) for read in place.reads)
+        inside = set(map(id, group.nodes))
+        found = [node for key, node in wanted.items() if key not in inside]
+        return iter(sorted(found, key=lambda node: node.serial))
+
+    # -------------------------------------------------------------------------------- storage
 
     def slot(self, storage: Storage, view: View, dtype: DType) -> Slot:
         slot = Slot(len(self.program.slots), storage, view, dtype)
@@ -63,74 +108,131 @@ class _Lowering:
 
     def fresh(self, aval: Aval, place: str = "arena", index: int = 0) -> Slot:
         shape: tuple[int, ...] = tuple(map(int, aval.shape))
-        storage = Storage(place, index, nbytes(aval))
-        return self.slot(storage, View(0, shape, row_major(shape)), aval.dtype)
+        return self.slot(Storage(place, index, nbytes(aval)), dense(shape), aval.dtype)
 
     def place(self, node: Node, place: str, index: int) -> Slot:
-        slot = self.fresh(node.aval, place, index)
-        self.found[id(node)] = (slot,)
+        slot = self.found[id(node)] = self.fresh(node.aval, place, index)
         return slot
 
-    def lower(self, node: Node) -> None:
-        if node.op is CONST or node.op.leaf:
-            value = node.op.eval(np, **node.params) if node.op is CONST else node.buffer
-            self.program.constant_slots.append(
-                self.place(node, "const", len(self.program.constants))
-            )
-            self.program.constants.append(np.asarray(value, order="C"))
-        elif node.op is ITEM:
-            self.found[id(node)] = (self.found[id(node.inputs[0])][node.params["index"]],)
-        elif node.op.kind != "view" or not self.look(node):
-            self.emit(node)
+    def result(self, node: Node) -> Slot:
+        """Where a result is written: its home, or a storage of its own."""
+        home = self.homes.get(id(node))
+        if home is None:
+            return self.found.get(id(node)) or self.place(node, "arena", 0)
+        owner = self.result(home.owner)
+        return self.slot(owner.storage, home.view, owner.dtype)
 
-    def look(self, node: Node) -> bool:
-        """Try to express a view op by its input's storage."""
-        (source, *_) = self.found[id(node.inputs[0])]
-        count = source.storage.nbytes // source.dtype.itemsize
-        view = view_of(node.op, source.view, count, node.params, len(node.inputs))
-        if view is None:
-            return False
-        if view == source.view:
-            self.found[id(node)] = (source,)
-        else:
-            self.found[id(node)] = (self.slot(source.storage, view, source.dtype),)
-        return True
+    def base(self, node: Node) -> Slot:
+        """The slot of a base: that of a constant is made when it is needed first."""
+        if id(node) not in self.found and (node.op is CONST or node.op.leaf):
+            value = node.op.eval(np, **node.params) if node.op is CONST else node.buffer
+            slot = self.place(node, "const", len(self.program.constants))
+            self.program.constant_slots.append(slot)
+            self.program.constants.append(np.asarray(value, order="C"))
+        return self.found[id(node)]
+
+    def seen(self, node: Node) -> Slot:
+        """The slot of any node: a base, or a view of one."""
+        base, lens, _ = self.fusion.sources[id(node)]
+        extents = extents_of(base)
+        view = through(dense(extents), size_of(extents), lens)
+        assert view is not None
+        return self.look(base, view)
+
+    def look(self, base: Node | None, view: View) -> Slot:
+        if base is None:
+            nothing = Storage("index", 0, size_of(view.shape) * int64.itemsize)
+            return self.slot(nothing, view, int64)
+        whole = self.base(base)
+        if view == whole.view:
+            return whole
+        key = (whole.number, view)
+        if key not in self.views:
+            self.views[key] = self.slot(whole.storage, view, whole.dtype)
+        return self.views[key]
+
+    # --------------------------------------------------------------------------- instructions
 
     def emit(self, node: Node) -> None:
-        outputs = tuple(self.fresh(aval) for aval in node.avals)
-        inputs = tuple(self.found[id(child)][0] for child in node.inputs)
+        """One node as a kernel of its own."""
+        if node.op is concat and self.fuse:
+            return self.emit_joined(node)
+        if node.outs is None:
+            outputs: tuple[Slot, ...] = (self.result(node),)
+            self.found[id(node)] = outputs[0]
+        else:
+            outputs = tuple(self.fresh(aval) for aval in node.avals)
+            for item in self.items[id(node)]:
+                self.found[id(item)] = outputs[item.params["index"]]
+        inputs = tuple(self.seen(child) for child in node.inputs)
         self.append(single(node), inputs, outputs, node)
-        self.found[id(node)] = outputs
+
+    def emit_loops(self, group: Group) -> None:
+        (first, *rest) = group.nodes
+        if not rest and first.op.kind == "view" and self.is_there(first):
+            return
+        kernel = loops(group, self.homes)
+        for node in group.outputs:
+            self.result(self.homes[id(node)].owner if id(node) in self.homes else node)
+        self.append_loops(kernel, first)
+
+    def is_there(self, copy: Node) -> bool:
+        """Whether what is to be copied was written to the right place at once."""
+        source = self.fusion.sources[id(copy.inputs[0])].base
+        home = self.homes.get(id(source))
+        return home is not None and home.owner in (copy, self.homes.get(id(copy), home).owner)
+
+    def append_loops(self, found: Loops, node: Node) -> None:
+        if 0 in found.outputs[0].view.shape:
+            return  # there is nothing to compute
+        inputs = tuple(self.look(*access) for access in found.inputs)
+        outputs = tuple(self.look(*access) for access in found.outputs)
+        self.append(found.kernel, inputs, outputs, node)
+
+    def emit_joined(self, node: Node) -> None:
+        """A concatenation: each part is copied to its place."""
+        whole = self.result(node)
+        axis, start = node.params["axis"], 0
+        for child in node.inputs:
+            base = self.fusion.sources[id(child)].base
+            if id(base) in self.homes:
+                start += extents_of(child)[axis]
+                continue
+            source = self.seen(child)
+            offset = start * whole.view.strides[axis]
+            target = View(offset, source.view.shape, whole.view.strides)
+            if size_of(source.view.shape):
+                self.append_loops(copying(base, source.view, target, node), node)
+            start += source.view.shape[axis]
 
     def append(
         self, kernel: Kernel, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], node: Node
     ) -> None:
-        self.program.instructions.append(
-            Instruction(kernel, inputs, outputs, node.params, node.origin)
-        )
+        params = {} if kernel.kind == "loops" else node.params
+        self.program.instructions.append(Instruction(kernel, inputs, outputs, params, node.origin))
 
     def deliver(self, node: Node, index: int) -> None:
         """Let an output's own storage be the result where it can; else copy."""
-        (slot, *_) = self.found[id(node)]
+        slot = self.seen(node)
         storage = slot.storage
-        if (
-            storage.place == "arena"
-            and slot.view.contiguous
-            and storage.nbytes == nbytes(node.aval)
-        ):
+        whole = slot.view.offset == 0 and slot.view == dense(slot.view.shape)
+        if storage.place == "arena" and whole and storage.nbytes == nbytes(node.aval):
             storage.place, storage.index = "output", index
         else:
             copied = self.fresh(node.aval, "output", index)
-            kernel = single(Node(identity, (node,), {}, node.aval, node.origin, False))
-            self.append(kernel, (slot,), (copied,), Node(
-                identity, (node,), {}, node.aval, node.origin, False))  # fmt: skip
+            same = Node(identity, (node,), {}, node.aval, node.origin, False)
+            self.append(single(same), (slot,), (copied,), same)
             slot = copied
         self.program.outputs.append(slot)
 
 
-def lower(graph: Graph) -> Schedule:
-    """The instructions of `graph`, whose sizes are all known. Storage is not placed yet."""
-    program = _Lowering(graph).run()
+def lower(graph: Graph, updates: Collection[int] = (), fuse: bool = True) -> Schedule:
+    """The instructions of `graph`, whose sizes are all known. Storage is not placed yet.
+
+    updates: the numbers of the outputs that are next values of state. fuse: whether nodes are
+    computed together.
+    """
+    program = _Lowering(graph, updates, fuse).run()
     _number(program)
     return program
 
@@ -153,8 +255,38 @@ def defer_updates(program: Schedule, updates: Collection[int]) -> None:
         else:
             kept.append(instruction)
             needed.update(id(slot.storage) for slot in instruction.inputs)
-    program.instructions = [*reversed(kept), *reversed(last)]
+    program.instructions = [*reversed(kept), *together(list(reversed(last)))]
     _number(program)
+
+
+def together(instructions: list[Instruction]) -> list[Instruction]:
+    """Instructions of one kernel that do not wait for each other become one of many parts: the
+    optimizer's update of all parameters is a few instructions."""
+    level: dict[int, int] = {}  # by the id of a storage: after how many waits it is there
+    groups: dict[tuple[int, Kernel | int], list[Instruction]] = {}
+    for number, instruction in enumerate(instructions):
+        reads = [level.get(id(slot.storage), -1) for slot in instruction.inputs]
+        now = 1 + max(reads, default=-1)
+        for slot in instruction.outputs:
+            level[id(slot.storage)] = now
+        alike = instruction.kernel if _is_shared_out(instruction.kernel) else number
+        groups.setdefault((now, alike), []).append(instruction)
+    ordered = sorted(groups.items(), key=lambda item: item[0][0])
+    return [_joined(group) for _, group in ordered]
+
+
+def _is_shared_out(kernel: Kernel) -> bool:
+    """Whether parts of the work can be done in any order: not where all becomes one number."""
+    sums = any(step.op.kind == "reduce" for step in kernel.steps)
+    return kernel.kind == "loops" and not (sums and set(kernel.roles) == {"i"})
+
+
+def _joined(group: list[Instruction]) -> Instruction:
+    if len(group) == 1:
+        return group[0]
+    inputs = tuple([slot for each in group for slot in each.inputs])
+    outputs = tuple([slot for each in group for slot in each.outputs])
+    return replace(group[0], inputs=inputs, outputs=outputs, parts=len(group))
 
 
 def _after_updates(program: Schedule, updates: Collection[int]) -> set[int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.fuse import Refusal
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot
 from tinygraph.compiler.memory import MemoryPlan
 
@@ -21,7 +22,8 @@ class Tape:
 
     inputs: slots that each call fills. constants: arrays that never change, with their slots.
     outputs: slots that each call hands out. donated: output number -> number of the input whose
-    memory it may be written to. names: what each input is, for printing.
+    memory it may be written to. names: what each input is, for printing. refusals: why nodes
+    were not computed together.
     """
 
     instructions: tuple[Instruction, ...]
@@ -33,6 +35,7 @@ class Tape:
     memory: MemoryPlan
     donated: Mapping[int, int]
     names: tuple[str, ...]
+    refusals: tuple[Refusal, ...] = ()
 
     @property
     def kernels(self) -> tuple[Kernel, ...]:
@@ -64,16 +67,17 @@ class Tape:
         return rows
 
     def _body(self) -> list[str]:
-        rows = [
-            (
-                f"  {index:4d} {', '.join(map(str, ins.outputs)):>5}",
-                ", ".join(_form(slot) for slot in ins.outputs) + f" = {_call(ins)}",
-                str(ins.origin),
-            )
-            for index, ins in enumerate(self.instructions)
-        ]
+        whole: dict[int, Slot] = {}  # by the id of a storage: the slot that is all of it
+        for slot in self.slots:
+            whole.setdefault(id(slot.storage), slot)
+        rows = []
+        for index, ins in enumerate(self.instructions):
+            results = list({id(s.storage): whole[id(s.storage)] for s in ins.outputs}.values())
+            names = ", ".join(map(str, results))
+            forms = ", ".join(map(_form, results))
+            rows.append((f"  {index:4d} {names:>5}", f"{forms} = {_call(ins, whole)}", ins.origin))
         width = min(max((len(middle) for _, middle, _ in rows), default=0), 88)
-        return [f"{left} {middle:<{width}}  {right}" for left, middle, right in rows]
+        return [f"{left} {middle:<{width}}  {right!s}" for left, middle, right in rows]
 
     def _outputs(self) -> list[str]:
         rows = []
@@ -99,17 +103,23 @@ def _form(slot: Slot) -> str:
     return f"{slot.dtype.name}[{','.join(map(str, slot.view.shape))}]"
 
 
-def _source(slot: Slot) -> str:
-    """A slot as an operand: with its layout where it is a view of something else."""
-    if slot.view.contiguous:
-        return str(slot)
-    return f"{slot}{list(slot.view.shape)}"
+def _source(slot: Slot, loops: bool, whole: Mapping[int, Slot]) -> str:
+    """A slot as an operand: with its shape where it is a view of something else. Loops see
+    everything over their own space."""
+    if slot.storage.place == "index":
+        return "index"
+    source = whole[id(slot.storage)]
+    if loops or slot.view == source.view:
+        return str(source)
+    return f"{source}{list(slot.view.shape)}"
 
 
-def _call(instruction: Instruction) -> str:
+def _call(instruction: Instruction, whole: Mapping[int, Slot]) -> str:
     params = "".join(f", {key}={_brief(value)}" for key, value in instruction.params.items())
-    args = ", ".join(map(_source, instruction.inputs))
-    return f"{instruction.kernel.name}({args}{params})"
+    loops = instruction.kernel.kind == "loops"
+    args = ", ".join([_source(slot, loops, whole) for slot in instruction.inputs])
+    times = f" x {instruction.parts}" if instruction.parts > 1 else ""
+    return f"{instruction.kernel.name}({args}{params}){times}"
 
 
 def _brief(value: Any) -> str:

@@ -276,7 +276,8 @@ relu: Op = unary(
     "relu", "max(0, x); slope 1 for x > 0, else 0; NaN stays NaN.", scalar="maximum(a, 0)",
     infer=rules.numeric, domain=(0.2, 2), truth=lambda x: max(x, 0),
     eval=lambda xp, x, out=None: xp.maximum(x, x.dtype.type(0), out=out),
-    vjp=lambda g, out, x: where(x > 0, g, zeros_like(Aval((), g.dtype))),
+    # out > 0 where x > 0: so x need not be kept for the gradient
+    vjp=lambda g, out, x: where(out > 0, g, zeros_like(Aval((), g.dtype))),
 )  # fmt: skip
 erf: Op = unary(
     "erf", "2 / sqrt(pi) times the integral of exp(-t^2) from 0 to x.", scalar="erf(a)",

@@ -23,10 +23,11 @@ from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Aval, Node, Shape
 from tinygraph.ops import elementwise as e
 from tinygraph.ops import logic
+from tinygraph.ops.define import stored
 from tinygraph.ops.movement import concat, reshape, slice_, take_range
 from tinygraph.ops.reduce import argmax
 from tinygraph.ops.registry import Bad, Op, Sample, cast, const, register
-from tinygraph.ops.rules import normalize_axis, product, show_shape
+from tinygraph.ops.rules import broadcast_shapes, normalize_axis, product, show_shape
 from tinygraph.ops.sort import argsort
 
 # ------------------------------------------------------------------------------ random_bits
@@ -38,29 +39,61 @@ _LOW = 0xFFFFFFFF
 _PART = 1 << 14  # blocks at once: five arrays of them stay in the cache
 
 
-def philox(xp: Any, block: Any, draw: int, seed: int) -> Any:
-    """The four words of each block of a draw: uint32 (len(block), 4), for uint64 `block`."""
+def philox_words(xp: Any, block: Any, draw: Any, seed: Any) -> tuple[Any, ...]:
+    """The four words of each block of a draw, for uint64 `block`, as 32 bits in uint64 arrays.
+    Draw and seed are numbers, or arrays of the shape of `block`."""
     low, shift = xp.uint64(_LOW), xp.uint64(32)
     first, second = (xp.uint64(factor) for factor in MULTIPLIERS)
     keys = [seed & _LOW, seed >> 32]
     # words of 32 bits in numbers of 64, so that a product is there whole
     c0, c1 = block & low, block >> shift
-    c2, c3 = (xp.full(len(block), word, np.uint64) for word in (draw & _LOW, draw >> 32))
+    c2, c3 = (xp.zeros(block.shape, np.uint64) + word for word in (draw & _LOW, draw >> 32))
     for _ in range(ROUNDS):
         c0 *= first
         c2 *= second
-        c1 ^= xp.uint64(keys[0])
+        c1 ^= xp.asarray(keys[0], np.uint64)
         c1 ^= c2 >> shift
-        c3 ^= xp.uint64(keys[1])
+        c3 ^= xp.asarray(keys[1], np.uint64)
         c3 ^= c0 >> shift
         c0 &= low
         c2 &= low
         c0, c1, c2, c3 = c1, c2, c3, c0
         keys = [(key + step) & _LOW for key, step in zip(keys, KEY_STEPS, strict=True)]
-    words = xp.empty((len(block), 4), np.uint32)
-    for column, word in enumerate((c0, c1, c2, c3)):
-        words[:, column] = word
-    return words
+    return c0, c1, c2, c3
+
+
+def _word_eval(xp: Any, seed: Any, draw: Any, index: Any, out: Any = None) -> Any:
+    four = xp.uint64(4)
+    seed, draw, index = xp.broadcast_arrays(seed, draw, index)
+    words = philox_words(xp, index // four, draw, seed)
+    place = (index % four).astype(int64)
+    return stored(xp.choose(place, words).astype(uint32), out)
+
+
+def _word_infer(seed: Any, draw: Any, index: Any) -> Aval:
+    for x in (seed, draw, index):
+        if x.dtype != uint64:
+            raise DTypeError(f"seed, draw and index are uint64, got {x.dtype.name}")
+    return Aval(broadcast_shapes(seed.shape, draw.shape, index.shape), uint32)
+
+
+def _word_samples(rng: np.random.Generator) -> list[Sample | Bad]:
+    zero, index = np.array(0, np.uint64), np.arange(6, dtype=np.uint64)
+    known = [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # as for `random_bits`
+    return [
+        Sample((zero, zero, index[:4]), expected=np.array(known)),
+        Sample((zero + np.uint64(2**64 - 1), index[:, None] << np.uint64(40), index)),
+        Sample((zero, zero, index[:0])),
+        Bad((zero, zero, np.array([1])), {}, DTypeError, "are uint64, got int64"),
+    ]
+
+
+philox: Op = register(Op(
+    name="philox", kind="elementwise", infer=_word_infer, eval=_word_eval, into=True,
+    scalar="philox(a, b, c)", differentiable=False, samples=_word_samples,
+    doc="Element `index` of the `random_bits` of a state (seed, draw), all uint64: what a kernel "
+    "computes where it draws random numbers on the spot.",
+))  # fmt: skip
 
 
 def _bits_infer(state: Any, *, shape: Shape) -> Aval:
@@ -81,7 +114,8 @@ def _bits_eval(xp: Any, state: Any, *, shape: tuple[int, ...], out: Any = None) 
     for start in range(0, blocks, part):
         block = xp.arange(start, min(start + part, blocks), dtype=np.uint64)
         here = flat[4 * start : 4 * (start + part)]
-        here[...] = philox(xp, block, draw, seed).reshape(-1)[: len(here)]
+        words = xp.stack(philox_words(xp, block, draw, seed), axis=1)
+        here[...] = words.reshape(-1)[: len(here)]
     if not out.flags.c_contiguous:
         out[...] = flat.reshape(shape)
     return out

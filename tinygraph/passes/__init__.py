@@ -18,9 +18,13 @@ from tinygraph.passes.bodies import bodies
 from tinygraph.passes.cse import cse
 from tinygraph.passes.dead_code import dead_code
 from tinygraph.passes.fold import fold
+from tinygraph.passes.hoist import hoist
 from tinygraph.passes.inline import inline_calls
+from tinygraph.passes.join import join
+from tinygraph.passes.one_hot import one_hot
 from tinygraph.passes.seal import sealed
 from tinygraph.passes.simplify import simplify
+from tinygraph.passes.single import single
 from tinygraph.passes.stabilise import stabilise
 from tinygraph.passes.widen import widen
 
@@ -30,7 +34,9 @@ PIPELINE: tuple[Pass, ...] = (
     inline_calls,
     widen,
     dead_code,
+    hoist,
     stabilise,
+    join,
     simplify,
     fold,
     cse,
@@ -39,10 +45,13 @@ PIPELINE: tuple[Pass, ...] = (
 )
 """A graph holds only what its outputs need, so dead code goes with every rewrite."""
 
+FOR_FUSION: tuple[Pass, ...] = (one_hot, single)
+"""What is done besides for a backend that fuses."""
+
 
 def names() -> list[str]:
-    """The passes that `TINYGRAPH_SKIP` can name."""
-    return list(dict.fromkeys(step.__name__ for step in PIPELINE))
+    """What `TINYGRAPH_SKIP` can name: the passes, and the fusion that comes after them."""
+    return [*dict.fromkeys(step.__name__ for step in (*PIPELINE, *FOR_FUSION)), "fuse"]
 
 
 def skipped() -> frozenset[str]:
@@ -57,12 +66,13 @@ def skipped() -> frozenset[str]:
     return skip
 
 
-def optimise(graph: Graph, check: bool = False) -> Graph:
-    """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each."""
+def optimise(graph: Graph, check: bool = False, fuse: bool = False) -> Graph:
+    """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each.
+    With `fuse`, prepared for a backend that fuses."""
     skip = skipped()
     trace = "passes" in config.get("DEBUG")
     graph = sealed(graph)
-    for step in PIPELINE:
+    for step in (*PIPELINE, *(FOR_FUSION if fuse else ())):
         if step.__name__ in skip:
             continue
         before = graph

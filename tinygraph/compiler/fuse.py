@@ -1,0 +1,574 @@
+"""Fusion: which nodes are computed together, in one pass over one iteration space.
+
+The nodes are taken from the outputs to the inputs. Each joins the group of what reads it, or
+starts a group of its own. A group is a nest of loops over one iteration space, or "solid": a
+node that is a kernel alone, as a matrix product is. What several groups read is computed again
+in each where that is cheaper than to keep it; else one of them keeps it for the others.
+
+Every group has a rank: above that of all groups that read its results. So groups never wait for
+each other in a circle: a node joins the group G of one reader only if G's rank is, or can be made,
+above the ranks of all its other readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tinygraph.compiler.kernel import View
+from tinygraph.compiler.sources import (
+    Extents,
+    Lens,
+    Source,
+    broadcast,
+    dense,
+    extents_of,
+    normal,
+    size_of,
+    sources,
+    through,
+)
+from tinygraph.graph.graph import Graph
+from tinygraph.graph.node import Node
+from tinygraph.ops.movement import iota, reshape, slice_
+from tinygraph.ops.random import random_bits
+from tinygraph.ops.registry import CONST, ITEM
+
+MAX_STEPS = 64  # of a kernel: bounds what has to be compiled at once
+MAX_OPERANDS = 24
+MAX_COPIES = 4  # of a node in one group, seen through different lenses
+MAX_RECOMPUTED = 32  # the cost, in additions, of what a group may compute a second time
+FEW_ROWS, SMALL = 8, 1 << 14  # fewer rows are not worth a pass each, if they are not small
+WIDE = 8  # elements along the innermost dimension that make it worth to lift work out of it
+
+REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
+_COSTS = {
+    **dict.fromkeys(("divide", "sqrt", "rsqrt", "floor_divide", "remainder"), 3),
+    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sigmoid",
+                     "erf", "erfc", "sin", "cos", "tan", "pow", "random_bits"), 8),
+    **dict.fromkeys(("asin", "acos", "atan", "atan2", "hypot", "sinh", "cosh", "asinh", "acosh",
+                     "atanh", "logaddexp", "erfinv", "lgamma", "digamma", "zeta"), 20),
+}  # fmt: skip
+
+
+def cost(node: Node) -> int:
+    """What one element of `node` costs, in additions."""
+    return _COSTS.get(node.op.name, 1)
+
+
+class Read(NamedTuple):
+    """One operand of a node in a group: its base, and the view of it over the space."""
+
+    base: Node
+    lens: Lens
+    view: View
+
+
+class Place(NamedTuple):
+    """How a node is laid over the space of its group (a reduction: how its operand is)."""
+
+    lens: Lens
+    reads: tuple[Read, ...]
+
+
+class Refusal(NamedTuple):
+    """Why `node` is not computed together with `reader`, one that reads it."""
+
+    node: Node
+    reader: Node | None
+    reason: str
+
+    def __str__(self) -> str:
+        reader = "the outputs" if self.reader is None else f"{self.reader.op.name}"
+        where = "" if self.reader is None else f" (at {self.reader.origin})"
+        return (
+            f"{self.node.op.name} (at {self.node.origin}) is not fused with {reader}{where}: "
+            f"{self.reason}"
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Nodes that become one kernel.
+
+    root: the node that started it; None stands for what the caller receives. solid: a kernel of
+    one node. places: for each member's id the views (over its elements, in row-major order)
+    under which it is computed. wants: for each base's id the views that
+    members read it under. reduced: the dimensions that are reduced, `columns`: one row after
+    another. floor: no group that feeds this one has a rank below. late: it writes state.
+    """
+
+    root: Node | None
+    space: Extents
+    rank: int
+    solid: bool = False
+    late: bool = False
+    reduced: frozenset[int] | None = None
+    columns: bool = False
+    floor: float = float("inf")
+    recomputed: int = 0
+    nodes: list[Node] = field(default_factory=list)
+    outputs: list[Node] = field(default_factory=list)
+    places: dict[int, dict[View, Place]] = field(default_factory=dict)
+    wants: dict[int, dict[View, Lens]] = field(default_factory=dict)
+    needs: dict[int, Node] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """How many steps the kernel has so far."""
+        return sum(map(len, self.places.values()))
+
+    @property
+    def operands(self) -> int:
+        """About how many arrays it reads and writes."""
+        return len(self.wants) + len(self.outputs)
+
+
+class Fusion:
+    """The groups of a graph. `updates`: the numbers of the outputs that are next values of state.
+
+    groups: in no particular order. sources: of each node. refusals: why nodes stay apart.
+    """
+
+    def __init__(self, graph: Graph, updates: Collection[int] = (), fuse: bool = True) -> None:
+        self.graph = graph
+        self.fuse = fuse
+        self.sources: dict[int, Source] = sources(graph)
+        self.order = {id(node): place for place, node in enumerate(graph.nodes)}
+        self.groups: list[Group] = []
+        self.refusals: list[Refusal] = []
+        self.readers: dict[int, dict[int, Group]] = {}  # base id -> the groups that read it
+        self.states = Group(None, (), 0, solid=True, late=True)
+        self._start(updates)
+        given = set(map(id, graph.inputs))
+        for node in reversed(graph.nodes):
+            if id(node) not in given and id(node) in self.readers:
+                self._place(node)
+        self._merge()
+
+    def _start(self, updates: Collection[int]) -> None:
+        """The outputs are read by two groups that are no kernels: results, and next states."""
+        results = Group(None, (), 0, solid=True)
+        for index, node in enumerate(self.graph.outputs):
+            self._read(self.states if index in updates else results, self.sources[id(node)])
+
+    # --------------------------------------------------------------------------- the readers
+
+    def _read(self, group: Group, source: Source) -> None:
+        """`group` needs `source` in memory."""
+        for base in (source.base, *source.after):
+            group.needs[id(base)] = base
+            self.readers.setdefault(id(base), {})[id(group)] = group
+
+    def _place(self, node: Node) -> None:
+        readers = list(self.readers[id(node)].values())
+        if node.op is ITEM:  # whoever reads one of several results reads the node that has them
+            origin = self.readers.setdefault(id(node.inputs[0]), {})
+            origin.update((id(group), group) for group in readers)
+        elif node.op.leaf or node.op is CONST:
+            return
+        elif is_loops(node) and self.fuse:
+            self._place_loops(node, readers)
+        else:
+            self._alone(node, readers)
+
+    def _alone(self, node: Node, readers: list[Group]) -> None:
+        """A kernel of its own for a node that is no loop, or is not to be fused."""
+        group = self._group(node, (), readers, solid=True)
+        for child in node.inputs:
+            self._read(group, self.sources[id(child)])
+        self._feeds(group, readers)
+
+    def _group(
+        self, node: Node, space: Extents, readers: Iterable[Group], solid: bool = False
+    ) -> Group:
+        readers = list(readers)
+        rank = 1 + max(group.rank for group in readers)
+        group = Group(node, space, rank, solid, self.states in readers)
+        group.nodes.append(node)
+        group.outputs.append(node)
+        self.groups.append(group)
+        return group
+
+    def _feeds(self, group: Group, readers: Iterable[Group]) -> None:
+        for reader in readers:
+            reader.floor = min(reader.floor, group.rank)
+
+    # ------------------------------------------------------------------------ where it may go
+
+    def _place_loops(self, node: Node, readers: list[Group]) -> None:
+        joinable = [group for group in readers if self._fits(node, group)]
+        alone = len(joinable) == 1
+        if len(joinable) == len(readers) and (alone or self._again(node, joinable)):
+            for group in joinable:
+                group.recomputed += 0 if alone else cost(node)
+                self._join(node, group)
+            return
+        for group in sorted(joinable, key=lambda group: (-group.rank, group.columns)):
+            others = [other for other in readers if other is not group]
+            if self._may_keep(node, group, others):
+                self._join(node, group)
+                group.outputs.append(node)
+                self._feeds(group, others)
+                return
+        for group in joinable:
+            self._refuse(node, group, "other kernels read it too, and it is kept for all")
+        self._own(node, readers)
+
+    def _refuse(self, node: Node, group: Group, reason: str) -> bool:
+        self.refusals.append(Refusal(node, group.root, reason))
+        return False
+
+    def _fits(self, node: Node, group: Group) -> bool:
+        """Whether `node` can be computed in the loops of `group`, which reads it."""
+        if group.solid or id(node) not in group.wants:
+            what = "the result is needed in memory" if group.root is None or group.solid else (
+                "it must be computed before"
+            )  # fmt: skip
+            return self._refuse(node, group, what)
+        views = group.wants[id(node)]
+        if group.steps + len(views) > MAX_STEPS:
+            return self._refuse(node, group, f"the kernel would have more than {MAX_STEPS} steps")
+        if group.operands + len(node.inputs) > MAX_OPERANDS:
+            return self._refuse(node, group, f"it would have over {MAX_OPERANDS} operands")
+        if len(views) > MAX_COPIES:
+            return self._refuse(node, group, "it is seen in too many different ways")
+        if node.op.kind == "view":
+            return self._refuse(node, group, "its elements have to be put into another order")
+        if is_reduction(node):
+            return self._fits_reduction(node, group, views) or self._refuse(
+                node, group, "it is over another iteration space"
+            )
+        if node.op is not iota and not all(map(_varies_inside, views)):
+            return self._refuse(node, group, "it would be computed again for every row")
+        if any(self._reads(node, lens) is None for lens in views.values()):
+            return self._refuse(node, group, "its operands cannot be read in this order")
+        return True
+
+    def _fits_reduction(self, node: Node, group: Group, views: dict[View, Lens]) -> bool:
+        shape = extents_of(node.inputs[0])
+        if group.columns or len(views) > 1:
+            return False
+        (view,) = views
+        space = group.space
+        if _runs_over_results(group, node):
+            space, view = shape, _stretched(node)
+            if not _by_rows(node) or not self._may_widen(node, group):
+                return False
+        reduced = _zeros(view)
+        lens = _over(shape, space)
+        if not reduced or size_of(shape) != size_of(space):
+            return False
+        if view != through(_stretched(node), size_of(shape), lens):
+            return False
+        rows = size_of(n for d, n in enumerate(space) if d not in reduced)
+        few = rows < FEW_ROWS and size_of(space) > SMALL  # too few to be run through twice
+        return (
+            (group.reduced is None or group.reduced == reduced)
+            and (not few or space != group.space)
+            and self._reads(node, lens) is not None
+        )
+
+    def _may_widen(self, node: Node, group: Group) -> bool:
+        """Whether all of `group` can be computed once for each row that `node` reduces."""
+        extra = _rows_over(node)
+        return all(
+            self._reads(member, (*place.lens, *extra)) is not None
+            for member in group.nodes
+            for place in group.places[id(member)].values()
+        )
+
+    def _widen(self, node: Node, group: Group) -> None:
+        """Lay `group`, which runs over the results of `node`, over what `node` reduces."""
+        extra = _rows_over(node)
+        wants = {key: views for key, views in group.wants.items() if key == id(node)}
+        places, group.places, group.wants = group.places, {}, {}
+        group.space = extents_of(node.inputs[0])
+        for member in group.nodes:
+            views = {}
+            for view, place in places[id(member)].items():
+                wider = through(view, size_of(extents_of(member)), extra)
+                assert wider is not None
+                views[wider] = (*place.lens, *extra)
+            self._enter(member, group, views)
+        assert wants.keys() <= group.wants.keys()
+
+    def _again(self, node: Node, groups: list[Group]) -> bool:
+        """Whether to compute `node` in each of `groups`, rather than to keep it."""
+        if is_reduction(node):
+            return False
+        size = size_of(extents_of(node))
+        whole = {
+            id(self.sources[id(child)].base)
+            for child in node.inputs
+            if size_of(extents_of(child)) == size
+        }
+        price = cost(node)
+        if len(whole) > 1 and size > 1:
+            return False
+        return all(group.recomputed + price <= MAX_RECOMPUTED for group in groups)
+
+    def _may_keep(self, node: Node, group: Group, others: list[Group]) -> bool:
+        """Whether `group` may compute `node` for itself and write it for `others`."""
+        writes = self.states in others
+        if writes != group.late and (writes or not all(other.late for other in others)):
+            return self._refuse(node, group, "state is written after everything else")
+        views = group.wants[id(node)]
+        if len(views) > 1 or not _covers(next(iter(views)), node, group):
+            return self._refuse(node, group, "it is not computed there as a whole")
+        return self._lift(group, others) or self._refuse(
+            node, group, "what else reads it must run before"
+        )
+
+    def _lift(self, group: Group, others: list[Group]) -> bool:
+        """Put the rank of `group` above those of `others`, if it can be."""
+        needed = 1 + max((other.rank for other in others), default=-1)
+        if group.rank < needed:
+            if needed >= group.floor:
+                return False
+            group.rank = needed
+        return True
+
+    # ---------------------------------------------------------------------------- the joining
+
+    def _reads(self, node: Node, lens: Lens) -> tuple[Read, ...] | None:
+        """The operands of `node` where `lens` lays it over a space; None if a view cannot."""
+        found = []
+        for source, longer in self._operands(node, lens):
+            whole = (*source.lens, *longer)
+            extents = extents_of(source.base)
+            view = through(dense(extents), size_of(extents), whole)
+            if view is None:
+                return None
+            found.append(Read(source.base, whole, view))
+        return tuple(found)
+
+    def _operands(self, node: Node, lens: Lens) -> list[tuple[Source, Lens]]:
+        if node.op is random_bits:  # the seed and the draw, which the state holds
+            state = self.sources[id(node.inputs[0])]
+            return [(state, (*_element(i), broadcast(extents_of(node)), *lens)) for i in (0, 1)]
+        shape = extents_of(node)
+        operands = []
+        for child in node.inputs:
+            stretch = node.op.kind == "elementwise" and extents_of(child) != shape
+            operands.append(
+                (self.sources[id(child)], (broadcast(shape), *lens) if stretch else lens)
+            )
+        return operands
+
+    def _join(self, node: Node, group: Group) -> None:
+        """Compute `node` in the loops of `group`, under every view that is wanted of it."""
+        if is_reduction(node):
+            if _runs_over_results(group, node):
+                self._widen(node, group)
+            (view,) = group.wants[id(node)]
+            group.wants[id(node)] = {view: _over(extents_of(node.inputs[0]), group.space)}
+            group.reduced = _zeros(view)
+        views = group.wants.pop(id(node))
+        group.nodes.append(node)
+        self._enter(node, group, views)
+
+    def _enter(self, node: Node, group: Group, views: dict[View, Lens]) -> None:
+        places = group.places.setdefault(id(node), {})
+        for view, lens in views.items():
+            reads = self._reads(node, lens)
+            assert reads is not None
+            places[view] = Place(lens, reads)
+            for read in reads:
+                group.wants.setdefault(id(read.base), {})[read.view] = read.lens
+                self.readers.setdefault(id(read.base), {})[id(group)] = group
+        for child in node.inputs:
+            for base in self.sources[id(child)].after:
+                group.needs[id(base)] = base
+                self.readers.setdefault(id(base), {})[id(group)] = group
+
+    # --------------------------------------------------------------------------- a new group
+
+    def _own(self, node: Node, readers: list[Group]) -> None:
+        """Start a group with `node`, or let it join one that runs through the same arrays."""
+        space, view, reduced, columns = _shape_of_root(node)
+        lens: Lens = ()
+        reads = self._reads(node, lens)
+        assert reads is not None
+        group = self._sibling(node, readers, reads, (space, reduced, columns))
+        if group is None:
+            group = self._group(node, space, readers)
+        else:
+            group.nodes.append(node)
+            group.outputs.append(node)
+        if reduced:
+            group.reduced, group.columns = reduced, columns
+        self._enter(node, group, {view: lens})
+        self._feeds(group, readers)
+
+    def _merge(self) -> None:
+        """Let groups that run through the same array at the same rank be one: of these none
+        waits for another."""
+        gone: set[int] = set()
+        for readers in list(self.readers.values()):
+            alike: dict[tuple[object, ...], Group] = {}
+            for group in readers.values():
+                if group.solid or id(group) in gone:
+                    continue
+                form = (group.rank, group.space, group.reduced, group.columns, group.late)
+                first = alike.setdefault(form, group)
+                if first is not group and self._share(first, group):
+                    self._absorb(first, group)
+                    gone.add(id(group))
+        self.groups = [group for group in self.groups if id(group) not in gone]
+
+    def _share(self, one: Group, other: Group) -> bool:
+        """Whether two groups read a whole array in common, and are not too large together."""
+        both = one.wants.keys() & other.wants.keys()
+        whole = any(
+            size_of(view.shape) > 1
+            and all(view.strides[d] for d, n in enumerate(view.shape) if n > 1)
+            for key in both
+            for view in one.wants[key].keys() & other.wants[key].keys()
+        )
+        return (
+            whole
+            and one.steps + other.steps <= MAX_STEPS
+            and one.operands + other.operands <= MAX_OPERANDS
+        )
+
+    def _absorb(self, one: Group, other: Group) -> None:
+        members = {id(node): node for node in (*one.nodes, *other.nodes)}
+        one.nodes = sorted(members.values(), key=lambda node: -self.order[id(node)])
+        one.outputs += other.outputs
+        one.needs.update(other.needs)
+        one.recomputed += other.recomputed
+        for key, places in other.places.items():
+            one.places.setdefault(key, {}).update(places)
+        for key, views in other.wants.items():
+            one.wants.setdefault(key, {}).update(views)
+            self.readers[key][id(one)] = one
+
+    def _sibling(
+        self, node: Node, readers: list[Group], reads: tuple[Read, ...],
+        form: tuple[Extents, frozenset[int] | None, bool],
+    ) -> Group | None:  # fmt: skip
+        """A group that reads one of the same arrays over the same space, and may run before
+        all `readers`."""
+        space, reduced, columns = form
+        for read in reads:
+            if read.base.op is CONST or size_of(extents_of(read.base)) != size_of(space):
+                continue
+            for group in self.readers.get(id(read.base), {}).values():
+                if (
+                    not group.solid
+                    and group.space == space
+                    and group not in readers
+                    and (group.reduced, group.columns) == (reduced, columns)
+                    and group.late == (self.states in readers)
+                    and group.steps < MAX_STEPS
+                    and group.operands + len(reads) < MAX_OPERANDS
+                    and self._lift(group, readers)
+                ):
+                    return group
+        return None
+
+
+# ------------------------------------------------------------------------------- single nodes
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether `node` is a reduction that a kernel of loops can hold."""
+    if node.op.kind != "reduce" or node.op.name not in REDUCTIONS:
+        return False
+    shape = extents_of(node.inputs[0])
+    return any(shape[axis] > 1 for axis in node.params["axis"])
+
+
+def is_loops(node: Node) -> bool:
+    """Whether `node` can be computed by loops over its elements, or those of its operand."""
+    if node.op.kind == "elementwise":
+        return node.op.scalar is not None
+    if is_reduction(node):
+        return size_of(extents_of(node.inputs[0])) > 0
+    return node.op in (iota, random_bits) or (node.op.kind == "view" and node.op is not ITEM)
+
+
+def _shape_of_root(node: Node) -> tuple[Extents, View, frozenset[int] | None, bool]:
+    """The space that a node alone runs over, the view of its result there, the dimensions that
+    are reduced, and whether by columns: where the innermost dimension is kept."""
+    if node.op.kind == "view":  # in the order of what it copies
+        space = extents_of(node.inputs[0])
+        return space, dense(space), None, False
+    if not is_reduction(node):
+        return extents_of(node), dense(extents_of(node)), None, False
+    space = extents_of(node.inputs[0])
+    view = _stretched(node)
+    return space, view, _zeros(view) or None, bool(_zeros(view)) and not _by_rows(node)
+
+
+def _by_rows(node: Node) -> bool:
+    """Whether a reduction runs along the innermost dimension of its operand, so that each row
+    gives one result; else whole rows are added to each other, column by column."""
+    long = [d for d, n in enumerate(extents_of(node.inputs[0])) if n != 1]
+    return bool(long) and long[-1] in node.params["axis"]
+
+
+def _runs_over_results(group: Group, node: Node) -> bool:
+    """Whether the space of `group` is that of the results of the reduction `node`, so that all
+    else there comes after it."""
+    views = group.wants[id(node)]
+    whole = size_of(group.space) == size_of(extents_of(node))
+    return whole and group.reduced is None and list(views) == [dense(group.space)]
+
+
+def _zeros(view: View) -> frozenset[int]:
+    """The dimensions along which a view does not move."""
+    pairs = zip(view.shape, view.strides, strict=True)
+    return frozenset(d for d, (n, stride) in enumerate(pairs) if n != 1 and stride == 0)
+
+
+def _rows_over(node: Node) -> Lens:
+    """The lens that lays the results of a reduction over what it reduces."""
+    shape, axes = extents_of(node.inputs[0]), node.params["axis"]
+    kept = tuple(1 if d in axes else n for d, n in enumerate(shape))
+    return ((reshape, (("shape", kept),), 1), broadcast(shape))
+
+
+def _stretched(node: Node) -> View:
+    """A reduction's result laid over the shape of its operand."""
+    space, axes = extents_of(node.inputs[0]), node.params["axis"]
+    kept = iter(dense(tuple(n for d, n in enumerate(space) if d not in axes)).strides)
+    strides = tuple([0 if d in axes else next(kept) for d in range(len(space))])
+    return normal(View(0, space, strides))
+
+
+def _over(shape: Extents, space: Extents) -> Lens:
+    """The lens that lays a whole array of `shape` over `space`, which has as many elements."""
+    return () if shape == space else ((reshape, (("shape", space),), 1),)
+
+
+def _element(index: int) -> Lens:
+    """The lens on one element of a vector."""
+    return ((slice_, (("slices", ((index, 1, 1),)),), 1), (reshape, (("shape", ()),), 1))
+
+
+def _varies_inside(view: View) -> bool:
+    """Whether an element is needed at few indices, or is the same along the innermost dimension,
+    so that it can be computed once a row. Else it would be computed again and again."""
+    varying = [s for s, n in zip(view.strides, view.shape, strict=True) if n != 1]
+    sizes = [n for n in view.shape if n != 1]
+    if not varying or not any(varying) or all(varying):
+        return True
+    return varying[-1] == 0 and sizes[-1] >= WIDE
+
+
+def _covers(view: View, node: Node, group: Group) -> bool:
+    """Whether `view` has every element of `node`: once, or once for each row that is reduced."""
+    dims = [(s, n) for s, n in zip(view.strides, view.shape, strict=True) if s]
+    zeros = _zeros(view)
+    reduced = zeros if is_reduction(node) else group.reduced
+    if view.offset or (zeros and (group.columns or zeros != reduced)):
+        return False
+    expected = 1
+    for stride, extent in sorted(dims):
+        if stride != expected:
+            return False
+        expected *= extent
+    return expected == size_of(extents_of(node))

@@ -1,0 +1,128 @@
+"""Sums over the steps of a scan are taken behind it, all steps at once.
+
+The gradient of a matrix that every step uses is a carry to which each step adds a product. After
+this pass the steps hand out the factors instead, and one large product sums over the steps too:
+it runs at full speed, and the carry is not read and written at every step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tinygraph.graph.dim import is_known
+from tinygraph.graph.graph import Graph, rebuild
+from tinygraph.graph.node import STATE, Node
+from tinygraph.ops import elementwise as e
+from tinygraph.ops.contract import dot_general
+from tinygraph.ops.registry import ITEM, item
+from tinygraph.ops.rules import product
+from tinygraph.ops.scan import scan
+
+
+class Sum(NamedTuple):
+    """Carry number `carry` is a sum of `product` over the steps."""
+
+    carry: int
+    product: Node
+
+
+def hoist(graph: Graph) -> Graph:
+    """Move such sums out of every scan."""
+    if not any(node.op is scan for node in graph.nodes):
+        return graph
+    results: dict[int, list[Node]] = {}
+
+    def step(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node.op is scan:
+            sums = _sums(node)
+            if sums:
+                results[id(node)] = _without(node, inputs, sums)
+                return results[id(node)][0]
+        if node.op is ITEM and id(node.inputs[0]) in results:
+            return results[id(node.inputs[0])][node.params["index"]]
+        return rebuild(node, inputs)
+
+    return graph.rewrite(step)
+
+
+def _sums(node: Node) -> list[Sum]:
+    body: Graph = node.params["body"]
+    readers = body.consumers()
+    outputs = [id(output) for output in body.outputs]
+    found = []
+    for number in range(node.params["carries"]):
+        carry, total = body.inputs[number], body.outputs[number]
+        if total.op is not e.add or len(readers.get(id(carry), ())) != 1:
+            continue
+        added = [child for child in total.inputs if child is not carry]
+        alone = outputs.count(id(total)) == 1 and not readers[id(total)]
+        if len(added) == 1 and alone and _is_product(added[0], readers, outputs):
+            found.append(Sum(number, added[0]))
+    return found
+
+
+def _is_product(node: Node, readers: dict[int, list[Node]], outputs: list[int]) -> bool:
+    """Whether `node` is a product that only its sum reads, and larger than its factors."""
+    if node.op is not dot_general or node.params["batch"] != ((), ()):
+        return False
+    sizes = [product(x.shape) for x in (node, *node.inputs)]
+    if not is_known(*sizes) or len(readers[id(node)]) != 1 or id(node) in outputs:
+        return False
+    whole, left, right = map(int, sizes)
+    return left + right <= 2 * whole
+
+
+def _without(node: Node, inputs: tuple[Node, ...], sums: list[Sum]) -> list[Node]:
+    """The results of the scan `node`, where `sums` are no carries any more."""
+    body: Graph = node.params["body"]
+    carries = node.params["carries"]
+    gone = {entry.carry for entry in sums}
+    kept = [i for i in range(len(body.inputs)) if i not in gone]
+    outputs = [output for i, output in enumerate(body.outputs) if i not in gone]
+    places = _stacked(node, carries - len(gone), outputs, sums)
+    params = {
+        **node.params, "body": Graph([body.inputs[i] for i in kept], outputs),
+        "carries": carries - len(gone),
+    }  # fmt: skip
+    given = tuple([inputs[i] for i in kept])
+    before, STATE.origin = STATE.origin, node.origin
+    try:
+        new = Node(scan, given, params, scan.infer(*given, **params), node.origin, node.grad)
+        totals = {entry.carry: _total(new, inputs, entry, places) for entry in sums}
+        rest = iter([item(new, i) for i in range(len(outputs))])
+        return [totals[i] if i in gone else next(rest) for i in range(len(body.outputs))]
+    finally:
+        STATE.origin = before
+
+
+def _stacked(
+    node: Node, carries: int, outputs: list[Node], sums: list[Sum]
+) -> dict[int, tuple[bool, int]]:
+    """Where the factors are, stacked over the steps: whether as a sequence that goes in, and its
+    number among the inputs of the old scan or the results of the new one. Those that are nowhere
+    yet are added to `outputs`."""
+    inputs, first = node.params["body"].inputs, node.params["carries"]
+    sequences = range(first, first + node.params["xs"])
+    places = {id(inputs[i]): (True, i) for i in sequences}
+    for number in range(carries, len(outputs)):
+        places.setdefault(id(outputs[number]), (False, number))
+    for entry in sums:
+        for factor in entry.product.inputs:
+            if id(factor) not in places:
+                places[id(factor)] = (False, len(outputs))
+                outputs.append(factor)
+    return places
+
+
+def _total(
+    new: Node, inputs: tuple[Node, ...], entry: Sum, places: dict[int, tuple[bool, int]]
+) -> Node:
+    """The first value of the carry and the products of all steps."""
+    factors = []
+    for factor in entry.product.inputs:
+        comes_in, number = places[id(factor)]
+        factors.append(inputs[number] if comes_in else item(new, number))
+    left, right = entry.product.params["contract"]
+    contract = (0, *[a + 1 for a in left]), (0, *[a + 1 for a in right])
+    summed = dot_general(*factors, contract=contract, batch=((), ()))
+    return e.add(inputs[entry.carry], summed)
