@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import api
+import native
 import operations
 import pictures
 from prose import cell
@@ -54,6 +55,7 @@ def main() -> int:
     if undocumented:
         print("public names without documentation:", *undocumented, sep="\n  ", file=sys.stderr)
         return 1
+    pages["native"] = native.page()
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages.items():
         (FOLDER / f"{name}.md").write_text(text, encoding="utf-8")

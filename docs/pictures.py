@@ -84,7 +84,7 @@ def draw(folder: Path) -> None:
     names = example()
     draw_way(names, folder / "way.svg")
     draw_graph([names["loss"], names["w1"].grad, names["w2"].grad], folder / "graph.svg")
-    draw_memory(names["tape"], folder / "memory.svg")
+    draw_memory(names["plain"], folder / "memory.svg")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def markdown(docstring: str, arguments: Collection[str] = ()) -> str:
 
 def _block(block: str, arguments: Collection[str]) -> str:
     if block.lstrip().startswith(">>>"):
-        return f"```pycon\n{_SKIP.sub('', block)}\n```"
+        return f"```pycon\n{_SKIP.sub('', block).replace('<BLANKLINE>', '').rstrip()}\n```"
     heading, _, rest = block.partition("\n")
     if heading.strip() in _SECTIONS:
         return f"{heading.strip()}\n\n{_entries(rest, arguments)}"

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from importlib.metadata import EntryPoint, version
+from types import SimpleNamespace
 
 import pytest
 
 from tinygraph import config
 from tinygraph.__main__ import main
+from tinygraph.errors import BackendError
 from tinygraph.runtime import backend
 
 
@@ -49,6 +51,63 @@ def test_info_marks_an_unknown_name(variable, message, capsys, monkeypatch):
     shown = capsys.readouterr()
     assert f"TINYGRAPH_{variable} = abacus (environment)" in shown.out
     assert message in shown.err
+
+
+class _Cache:
+    """A cache that holds some entries until it is cleared."""
+
+    def __init__(self, folder):
+        self.held = (folder, 3, 2**21)
+
+    def info(self):
+        return self.held
+
+    def clear(self):
+        _, *gone = self.held
+        self.held = (self.held[0], 0, 0)
+        return tuple(gone)
+
+
+def _with_caches(monkeypatch, caches):
+    """Let there be backends with these caches, and one that does not start."""
+
+    def named(name):
+        if name == "broken":
+            raise BackendError("it does not start")
+        return SimpleNamespace(cache=caches[name]) if name in caches else object()
+
+    monkeypatch.setattr(backend, "backends", lambda: ["broken", "plain", *caches])
+    monkeypatch.setattr(backend, "named", named)
+
+
+def test_cache_shows_what_backends_keep_on_disk(capsys, monkeypatch):
+    _with_caches(monkeypatch, {"fast": _Cache("/some/folder"), "homeless": _Cache(None)})
+    assert main(["cache"]) == 0
+    text = capsys.readouterr().out
+    assert text == (
+        "fast: /some/folder: 3 entries, 2.0 MiB\nhomeless: no folder that can be used\n"
+    )
+
+
+def test_cache_is_cleared(capsys, monkeypatch):
+    _with_caches(monkeypatch, {"fast": _Cache("/some/folder")})
+    assert main(["cache", "--clear"]) == 0
+    assert capsys.readouterr().out == "fast: /some/folder: 3 entries, 2.0 MiB deleted\n"
+    main(["cache"])
+    assert "0 entries" in capsys.readouterr().out
+
+
+def test_cache_without_any(capsys, monkeypatch):
+    _with_caches(monkeypatch, {})
+    assert main(["cache"]) == 0
+    assert capsys.readouterr().out == "No backend keeps a cache on disk.\n"
+
+
+def test_cache_with_a_wrong_variable_fails_and_says_so(capsys, monkeypatch):
+    monkeypatch.setenv("TINYGRAPH_MODES", "lazy")
+    _with_caches(monkeypatch, {"fast": SimpleNamespace(info=lambda: config.get("CACHE"))})
+    assert main(["cache"]) == 1
+    assert "unknown environment variable" in capsys.readouterr().err
 
 
 def test_no_command_prints_the_usage(capsys):

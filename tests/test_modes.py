@@ -11,7 +11,8 @@ STEPS = 4
 
 def convnet():
     return nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+        # a bias before a batch norm has rounding for a gradient, which Adam would blow up
+        nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(4, 6, 3, stride=2, padding=1), nn.Tanh(), nn.AvgPool2d(2),
         nn.Flatten(), nn.Dropout(0.3), nn.Linear(6, 3),
     )  # fmt: skip

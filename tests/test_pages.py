@@ -100,6 +100,7 @@ def own_tables():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_code_runs(page, tmp_path, monkeypatch, own_tables):
+    monkeypatch.setenv("TINYGRAPH_BACKEND", "numba")  # the default one: tapes differ
     monkeypatch.chdir(tmp_path)  # where it may write files
     monkeypatch.syspath_prepend(tmp_path)
     blocks = blocks_of(page)

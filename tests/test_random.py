@@ -47,8 +47,13 @@ def test_the_same_in_every_mode(name):
     tg.manual_seed(7)
     function = tg.function([], draw())
     graph = [function().numpy() for _ in range(3)]
-    for other in (eager, jitted, graph):
+    for other in (jitted, graph):
         for a, b in zip(lazy, other, strict=True):
+            np.testing.assert_array_equal(a, b, strict=True)
+    for a, b in zip(lazy, eager, strict=True):
+        if name in ("randn", "normal"):  # the same bits, but log and cos may round differently
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6, strict=True)
+        else:
             np.testing.assert_array_equal(a, b, strict=True)
     assert not np.array_equal(lazy[0], lazy[1]) or not np.array_equal(lazy[1], lazy[2])
 

@@ -72,9 +72,10 @@ VARIABLES: dict[str, Variable] = {
     v.name: v
     for v in (
         Variable(
-            "BACKEND", str, "numpy", "name of an installed backend",
-            "What runs the tape. `numpy` is the reference and compiles nothing. A backend that "
-            "cannot start says why, and is never silently replaced.",
+            "BACKEND", str, "numba", "name of an installed backend",
+            "What runs the tape: `numba` compiles kernels for this processor, `numpy` is the "
+            "reference and compiles nothing. A backend that cannot start says why, and is never "
+            "silently replaced.",
         ),
         Variable(
             "MODE", _one_of("lazy", "eager"), "lazy", "lazy, eager",

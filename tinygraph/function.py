@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinygraph import tree
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import GraphError, ShapeError
@@ -17,6 +19,7 @@ from tinygraph.runtime.program import Program, bind
 from tinygraph.tensor import Tensor
 
 Updates = Mapping[Tensor, Tensor]
+_PLAIN = {np.ndarray, Tensor}
 
 
 class Function:
@@ -36,6 +39,7 @@ class Function:
             )
         self.placeholders = [_placeholder(x) for x in inputs]
         _check_distinct(self.placeholders)
+        self._names = [node.params["name"] for node in self.placeholders]
         leaves, self._structure = tree.flatten(outputs)
         nodes = [_output(leaf) for leaf in leaves]
         lazy.realize([])  # what is pending and depends on no placeholder has its value now
@@ -54,11 +58,17 @@ class Function:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run: one array for each placeholder, in order or by the placeholder's name."""
-        results = self.program(_values(self._order(args, named)))
+        results = self.program(self.arrays(*args, **named))
         return tree.unflatten(self._structure, [result_tensor(buffer) for buffer in results])
 
+    def arrays(self, *args: Any, **named: Any) -> list[Any]:
+        """What a call with these arguments feeds to its program."""
+        return _values(self._order(args, named))
+
     def _order(self, args: Sequence[Any], named: Mapping[str, Any]) -> list[Any]:
-        names = [node.params["name"] for node in self.placeholders]
+        names = self._names
+        if len(args) == len(names) and not named and _PLAIN.issuperset(map(type, args)):
+            return list(args)
         if any(isinstance(arg, Mapping) for arg in args):
             raise TypeError(
                 f"{self.name}() takes arrays in order or by name, {self.name}(array) or "
@@ -123,8 +133,9 @@ def function(
 
 def _values(values: Sequence[Any]) -> list[Any]:
     tensors = [value.node for value in values if isinstance(value, Tensor)]
-    if tensors:
-        lazy.realize(tensors)
+    if not tensors:
+        return list(values)
+    lazy.realize(tensors)
     return [value.node.buffer if isinstance(value, Tensor) else value for value in values]
 
 

@@ -182,15 +182,18 @@ class Traced:
 
     def __call__(self, arrays: Sequence[Any]) -> Any:
         with self.lock:
-            results = self.program(arrays)
-            for owner, index in self.grads:
-                tensor = owner()
-                if tensor is not None:
-                    tensor._grad = None if index is None else result_tensor(results[index])
+            results = self.program(arrays, self._keep_gradients)
         leaves = list(self.fixed)
         for place, cut, buffer in zip(self.returned, self.cuts, results, strict=False):
             leaves[place] = result_tensor(buffer, RESULT if cut else DATA)
         return tree.unflatten(self.structure, leaves)
+
+    def _keep_gradients(self, results: list[Any]) -> None:
+        """Let the gradients that come or go do so."""
+        for owner, index in self.grads:
+            tensor = owner()
+            if tensor is not None:
+                tensor._grad = None if index is None else result_tensor(results[index])
 
 
 class Jitted:
@@ -222,9 +225,16 @@ class Jitted:
 
     def tape(self, *args: Any, **kwargs: Any) -> Tape:
         """The tape that a call with these arguments would run."""
+        return self.program(*args, **kwargs).version({}, backends.current()).tape
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """What `tape` is compiled from: the graph, and what its inputs are."""
         leaves, structure = tree.flatten((args, kwargs))
-        program = self._find(leaves, structure).program
-        return program.version({}, backends.current()).tape
+        return self._find(leaves, structure).program
+
+    def arrays(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """What a call with these arguments feeds to its program."""
+        return _arrays(tree.flatten((args, kwargs))[0])
 
     def explain(self) -> str:
         """Why the function was traced the last time."""
@@ -235,7 +245,8 @@ class Jitted:
         key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad)
         with self._lock:
             known = self._known.setdefault(key, [])
-            self._known.move_to_end(key)
+            if len(self._known) > 1:
+                self._known.move_to_end(key)
             for traced in known:
                 if traced.holds():
                     return traced

@@ -126,20 +126,24 @@ class Tensor:
 
     def numpy(self) -> np.ndarray:
         """The value as a NumPy array of its own."""
+        return np.array(self._value())
+
+    def _value(self) -> np.ndarray:
+        """The value as an array that is not to be changed."""
         node = lazy.present_value(self.node)
         lazy.realize([node])
-        return np.array(to_host(node.buffer))
+        return to_host(node.buffer)
 
     def item(self) -> bool | int | float:
         """The one number that the Tensor holds. ShapeError if it holds more or none."""
         if self.size != 1:
             raise ShapeError(f"item() needs one element, got shape {show_shape(self.shape)}")
-        value: bool | int | float = self.numpy().item()
+        value: bool | int | float = self._value().item()
         return value
 
     def tolist(self) -> Any:
         """The value as nested lists of Python numbers."""
-        return self.numpy().tolist()
+        return self._value().tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         value = self.numpy()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 _LEAF = "leaf"
@@ -23,6 +24,13 @@ class TreeDef:
     keys: tuple[Any, ...] = ()
     children: tuple[TreeDef, ...] = ()
     shown: tuple[Any, ...] = field(default=(), compare=False)  # the keys as they stood
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.kind, self.keys, self.children)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def leaves(self) -> int:
@@ -45,6 +53,12 @@ class TreeDef:
 LEAF = TreeDef(_LEAF)
 
 
+@lru_cache(maxsize=1024)
+def _flat(kind: Any, count: int) -> TreeDef:
+    """The structure of `count` leaves in one container; most often it is such a one."""
+    return TreeDef(kind, (), (LEAF,) * count)
+
+
 def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     """The leaves of `tree` from left to right, and its structure.
 
@@ -61,11 +75,15 @@ def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
 def _flatten(tree: Any, leaves: list[Any]) -> TreeDef:
     if tree is None:
         return TreeDef(None)
-    kind = type(tree)
+    kind: Any = type(tree)
     if kind in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
-        return TreeDef(kind, (), tuple([_flatten(child, leaves) for child in tree]))
+        children = tuple([_flatten(child, leaves) for child in tree])
+        nested = [child for child in children if child is not LEAF]
+        return TreeDef(kind, (), children) if nested else _flat(kind, len(children))
     if isinstance(tree, dict):
         kind = kind if kind is OrderedDict else dict  # others may be made in other ways
+        if not tree:
+            return _flat(kind, 0)
         keys = tuple(tree) if kind is OrderedDict else tuple(sorted(tree, key=_rank))
         children = tuple([_flatten(tree[key], leaves) for key in keys])
         return TreeDef(kind, keys, children, tuple(tree))
@@ -80,6 +98,8 @@ def _rank(key: Any) -> tuple[str, Any]:
 
 def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:
     """The tree of `structure` with these leaves. ValueError if their number is wrong."""
+    if structure is LEAF and len(leaves) == 1:
+        return leaves[0]
     if len(leaves) != structure.leaves:
         raise ValueError(f"{structure} has {structure.leaves} leaves, got {len(leaves)}")
     return _unflatten(structure, iter(leaves))

@@ -130,10 +130,11 @@ class NumpyExecutable:
             for slot in tape.slots if slot.storage.place in ("input", "output")
         ]  # fmt: skip
         self.check = "nan" in config.get("CHECK")
+        instructions = [link for ins in tape.instructions for link in ins.links or (ins,)]
         self.program = [
-            (*runner(kernel, ins.params), [s.number for s in ins.inputs],
-             [s.number for s in ins.outputs], len(kernel.outputs) == 1, ins)
-            for kernel, ins in zip(kernels, tape.instructions, strict=True)
+            (*runner(ins.kernel, ins.params), [s.number for s in ins.inputs],
+             [s.number for s in ins.outputs], len(ins.kernel.outputs) == 1, ins)
+            for ins in instructions
         ]  # fmt: skip
 
     def _values(self) -> list[Any]:

@@ -1,8 +1,8 @@
 """Measure tinygraph: `python tests/benchmarks --out out/benchmarks.json`.
 
 Each benchmark runs in a process of its own, one after another; results are printed as tables
-and written as JSON. Names: import, nodes (with chain), compile, calls, and the workloads xor,
-mlp, lenet, resnet20, lstm, gpt, ew, norm.
+and written as JSON. Names: import, nodes (with chain), compile, calls, scalars, and the workloads
+xor, mlp, lenet, resnet20, lstm, gpt, ew, norm.
 
 To compare with other frameworks give an interpreter that has them and a script of the same
 workloads: `--peers PYTHON --peers-script SCRIPT`. It is run as `PYTHON SCRIPT FRAMEWORK WORKLOAD`
@@ -23,7 +23,10 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-PARTS = {"import": "import", "nodes": "graph", "compile": "compile", "calls": "calls"}
+PARTS = {
+    "import": "import", "nodes": "graph", "compile": "compile", "calls": "calls",
+    "scalars": "scalars",
+}  # fmt: skip
 WORKLOADS = ("xor", "mlp", "lenet", "resnet20", "lstm", "gpt", "ew", "norm")
 Row = dict[str, Any]
 

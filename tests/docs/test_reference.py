@@ -1,5 +1,6 @@
 """The generated reference: nothing public is left out, and what lacks a docstring is named."""
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -12,16 +13,19 @@ DOCS = Path(__file__).parents[2] / "docs"
 @pytest.fixture
 def docs(monkeypatch):
     """The modules that write the reference."""
-    names = ("api", "generate", "operations", "pictures", "prose")
+    names = ("api", "generate", "native", "operations", "pictures", "prose")
     monkeypatch.syspath_prepend(DOCS)
     for name in names:
         monkeypatch.delitem(sys.modules, name, raising=False)
     import api
     import generate
+    import native
     import operations
     import prose
 
-    yield types.SimpleNamespace(api=api, generate=generate, operations=operations, prose=prose)
+    yield types.SimpleNamespace(
+        api=api, generate=generate, native=native, operations=operations, prose=prose
+    )
     for name in names:
         sys.modules.pop(name, None)
 
@@ -125,3 +129,18 @@ def test_an_op_shows_what_it_refuses(docs):
         "- Refuses `float64[2,3]`, `float64[2,2]`: ShapeError, shapes (2, 3) and (2, 2) do not"
         in docs.operations.page()
     )
+
+
+def test_how_each_op_runs_natively(docs):
+    """Python runs linear algebra and, of other operations, what has no elements."""
+    from tinygraph.ops import REGISTRY
+
+    row = re.compile(r"^\| \[.*\]\(ops.md#(\w+)\) \| (.*) \| (.*) \|$", re.MULTILINE)
+    rows = {name: (how, but) for name, how, but in row.findall(docs.native.page())}
+    assert rows.keys() == REGISTRY.keys()
+    assert rows["exp"] == rows["random_bits"] == rows["permute"] == ("fused", "")
+    assert rows["sort"] == rows["scan"] == ("own kernel", "")
+    assert rows["sum"][0] == "fused"
+    assert "`float64[0,2]`" in rows["sum"][1]
+    by_numpy = {name for name, (how, _) in rows.items() if how == "NumPy"}
+    assert by_numpy == {name for name, op in REGISTRY.items() if op.kind == "linalg"}

@@ -14,7 +14,9 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(1, 3, 3, padding="same"), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d(2),
+            # a bias before a batch norm has rounding for a gradient, which Adam would blow up
+            nn.Conv2d(1, 3, 3, padding="same", bias=False), nn.BatchNorm2d(3),
+            nn.ReLU(), nn.MaxPool2d(2),
             nn.Dropout(0.2), nn.Flatten(), nn.Linear(12, 6), nn.LayerNorm(6), nn.GELU(),
             nn.Linear(6, 4),
         )  # fmt: skip

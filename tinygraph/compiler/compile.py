@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from tinygraph import config
 from tinygraph.compiler.cache import Cache
@@ -18,33 +20,51 @@ from tinygraph.compiler.tape import Tape
 from tinygraph.graph.collector import collector_paused
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import STATE, Node
-from tinygraph.passes import optimise
+from tinygraph.passes import optimise, prepare
 
 Buffer = Any
+_NOTHING: Mapping[int, Buffer] = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Compiled:
     """A tape that is linked to a backend. May be called by several threads at once."""
 
-    tape: Tape
-    backend: Any
-    executable: Any
+    __slots__ = ("_forms", "backend", "executable", "in_place", "tape")
+
+    def __init__(self, tape: Tape, backend: Any, executable: Any) -> None:
+        self.tape = tape
+        self.backend = backend
+        self.executable = executable
+        self.in_place = getattr(executable, "in_place", False)
+        self._forms = [
+            (index, slot.view.shape, slot.dtype) for index, slot in enumerate(tape.outputs)
+        ]
 
     def __call__(
-        self, inputs: Sequence[Buffer], donated: Mapping[int, Buffer] | None = None
+        self, inputs: Sequence[Buffer], donated: Mapping[int, Buffer] = _NOTHING
     ) -> list[Buffer]:
         """The outputs for `inputs` (contiguous buffers of this backend).
 
         donated: output number -> a buffer that the output may be written to.
         """
-        outputs = [
-            donated[index] if donated and index in donated
-            else self.backend.alloc(slot.view.shape, slot.dtype)
-            for index, slot in enumerate(self.tape.outputs)
-        ]  # fmt: skip
+        outputs = self.outputs(donated)
         self.executable(inputs, outputs)
         return outputs
+
+    def outputs(self, donated: Mapping[int, Buffer] = _NOTHING) -> list[Buffer]:
+        """Buffers for the outputs: those that are donated, and new ones."""
+        return [
+            donated[index] if index in donated else self.backend.alloc(shape, dtype)
+            for index, shape, dtype in self._forms
+        ]
+
+    def run(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer], done: np.ndarray) -> None:
+        """Write the outputs, and then set `done`, an array of one bool."""
+        if self.in_place:
+            self.executable(inputs, outputs, done)
+        else:
+            self.executable(inputs, outputs)
+            done[0] = True
 
 
 TAPES: Cache[Compiled] = Cache(limit=256)
@@ -124,15 +144,33 @@ def make_tape(
     fuse: bool = False,
 ) -> Tape:
     """The tape of a graph whose sizes are all known. fuse: compute nodes together."""
-    updates = dict(updates or {})
-    before, STATE.evaluate = STATE.evaluate, None  # passes build nodes; none is to run now
+    names = tuple(names) or tuple(map(name_of, graph.inputs))
+    with _building():
+        return _lowered(optimise(graph, fuse=fuse), names, dict(updates or {}), fuse)
+
+
+def body_tape(graph: Graph, fuse: bool) -> Tape:
+    """The tape of the body of a scan, cond or while_loop out of a graph that was optimised."""
+    names = tuple(map(name_of, graph.inputs))
+    with _building():
+        return _lowered(prepare(graph) if fuse else graph, names, {}, fuse)
+
+
+@contextmanager
+def _building() -> Iterator[None]:
+    """Passes build nodes; none is to run now."""
+    before, STATE.evaluate = STATE.evaluate, None
     try:
         with collector_paused():
-            program = lower(optimise(graph, fuse=fuse), updates, fuse)
-            defer_updates(program, updates)
-            memory = plan(program)
+            yield
     finally:
         STATE.evaluate = before
+
+
+def _lowered(graph: Graph, names: tuple[str, ...], updates: dict[int, int], fuse: bool) -> Tape:
+    program = lower(graph, updates, fuse)
+    defer_updates(program, updates)
+    memory = plan(program)
     return Tape(
         instructions=tuple(program.instructions),
         inputs=tuple(program.inputs),
@@ -142,7 +180,7 @@ def make_tape(
         slots=tuple(program.slots),
         memory=memory,
         donated=donations(program, updates),
-        names=tuple(names) or tuple(map(name_of, graph.inputs)),
+        names=names,
         refusals=tuple(program.refusals),
     )
 

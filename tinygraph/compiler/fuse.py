@@ -31,6 +31,7 @@ from tinygraph.compiler.sources import (
 )
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Node
+from tinygraph.ops.bounds import within
 from tinygraph.ops.movement import iota, reshape, slice_
 from tinygraph.ops.random import random_bits
 from tinygraph.ops.registry import CONST, ITEM
@@ -40,7 +41,6 @@ MAX_OPERANDS = 24
 MAX_COPIES = 4  # of a node in one group, seen through different lenses
 MAX_RECOMPUTED = 32  # the cost, in additions, of what a group may compute a second time
 FEW_ROWS, SMALL = 8, 1 << 14  # fewer rows are not worth a pass each, if they are not small
-WIDE = 8  # elements along the innermost dimension that make it worth to lift work out of it
 
 REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
 _COSTS = {
@@ -96,7 +96,8 @@ class Group:
     one node. places: for each member's id the views (over its elements, in row-major order)
     under which it is computed. wants: for each base's id the views that
     members read it under. reduced: the dimensions that are reduced, `columns`: one row after
-    another. floor: no group that feeds this one has a rank below. late: it writes state.
+    another. across: the results of rows are reduced too. floor: no group that feeds this one has
+    a rank below. late: it writes state.
     """
 
     root: Node | None
@@ -106,6 +107,7 @@ class Group:
     late: bool = False
     reduced: frozenset[int] | None = None
     columns: bool = False
+    across: bool = False
     floor: float = float("inf")
     recomputed: int = 0
     nodes: list[Node] = field(default_factory=list)
@@ -168,7 +170,7 @@ class Fusion:
             origin.update((id(group), group) for group in readers)
         elif node.op.leaf or node.op is CONST:
             return
-        elif is_loops(node) and self.fuse:
+        elif is_loops(node) and self.fuse and not (node.op is within and self.states in readers):
             self._place_loops(node, readers)
         else:
             self._alone(node, readers)
@@ -242,6 +244,8 @@ class Fusion:
             )
         if node.op is not iota and not all(map(_varies_inside, views)):
             return self._refuse(node, group, "it would be computed again for every row")
+        if node.op is within and (group.late or not _checks(views, node, group)):
+            return self._refuse(node, group, "all its elements are checked, once and in order")
         if any(self._reads(node, lens) is None for lens in views.values()):
             return self._refuse(node, group, "its operands cannot be read in this order")
         return True
@@ -258,6 +262,7 @@ class Fusion:
                 return False
         reduced = _zeros(view)
         lens = _over(shape, space)
+        widened = space != group.space
         if not reduced or size_of(shape) != size_of(space):
             return False
         if view != through(_stretched(node), size_of(shape), lens):
@@ -265,8 +270,9 @@ class Fusion:
         rows = size_of(n for d, n in enumerate(space) if d not in reduced)
         few = rows < FEW_ROWS and size_of(space) > SMALL  # too few to be run through twice
         return (
-            (group.reduced is None or group.reduced == reduced)
-            and (not few or space != group.space)
+            (widened or group.reduced is None or group.reduced == reduced)
+            and (widened or not few)
+            and (_innermost(reduced, space) or not any(each.op is within for each in group.nodes))
             and self._reads(node, lens) is not None
         )
 
@@ -296,7 +302,7 @@ class Fusion:
 
     def _again(self, node: Node, groups: list[Group]) -> bool:
         """Whether to compute `node` in each of `groups`, rather than to keep it."""
-        if is_reduction(node):
+        if is_reduction(node) or node.op is within:
             return False
         size = size_of(extents_of(node))
         whole = {
@@ -361,6 +367,7 @@ class Fusion:
         """Compute `node` in the loops of `group`, under every view that is wanted of it."""
         if is_reduction(node):
             if _runs_over_results(group, node):
+                group.across = group.reduced is not None
                 self._widen(node, group)
             (view,) = group.wants[id(node)]
             group.wants[id(node)] = {view: _over(extents_of(node.inputs[0]), group.space)}
@@ -403,17 +410,16 @@ class Fusion:
         self._feeds(group, readers)
 
     def _merge(self) -> None:
-        """Let groups that run through the same array at the same rank be one: of these none
-        waits for another."""
+        """Let groups that run through the same array be one, where none waits for another."""
         gone: set[int] = set()
         for readers in list(self.readers.values()):
             alike: dict[tuple[object, ...], Group] = {}
             for group in readers.values():
                 if group.solid or id(group) in gone:
                     continue
-                form = (group.rank, group.space, group.reduced, group.columns, group.late)
+                form = (group.space, group.reduced, group.columns, group.late)
                 first = alike.setdefault(form, group)
-                if first is not group and self._share(first, group):
+                if first is not group and self._share(first, group) and _level(first, group):
                     self._absorb(first, group)
                     gone.add(id(group))
         self.groups = [group for group in self.groups if id(group) not in gone]
@@ -439,6 +445,8 @@ class Fusion:
         one.outputs += other.outputs
         one.needs.update(other.needs)
         one.recomputed += other.recomputed
+        one.across = one.across or other.across
+        one.floor = min(one.floor, other.floor)
         for key, places in other.places.items():
             one.places.setdefault(key, {}).update(places)
         for key, views in other.wants.items():
@@ -473,6 +481,16 @@ class Fusion:
 # ------------------------------------------------------------------------------- single nodes
 
 
+def _level(one: Group, other: Group) -> bool:
+    """Whether two groups have one rank, or the lower can be lifted: so that neither waits for
+    the other."""
+    low, high = (one, other) if one.rank < other.rank else (other, one)
+    if high.rank >= low.floor:
+        return False
+    low.rank = high.rank
+    return True
+
+
 def is_reduction(node: Node) -> bool:
     """Whether `node` is a reduction that a kernel of loops can hold."""
     if node.op.kind != "reduce" or node.op.name not in REDUCTIONS:
@@ -487,7 +505,9 @@ def is_loops(node: Node) -> bool:
         return node.op.scalar is not None
     if is_reduction(node):
         return size_of(extents_of(node.inputs[0])) > 0
-    return node.op in (iota, random_bits) or (node.op.kind == "view" and node.op is not ITEM)
+    return node.op in (iota, random_bits, within) or (
+        node.op.kind == "view" and node.op is not ITEM
+    )
 
 
 def _shape_of_root(node: Node) -> tuple[Extents, View, frozenset[int] | None, bool]:
@@ -512,10 +532,14 @@ def _by_rows(node: Node) -> bool:
 
 def _runs_over_results(group: Group, node: Node) -> bool:
     """Whether the space of `group` is that of the results of the reduction `node`, so that all
-    else there comes after it."""
+    else there comes after it. There may be reductions over that whole space."""
     views = group.wants[id(node)]
-    whole = size_of(group.space) == size_of(extents_of(node))
-    return whole and group.reduced is None and list(views) == [dense(group.space)]
+    everything = frozenset(d for d, n in enumerate(group.space) if n != 1)
+    return (
+        size_of(group.space) == size_of(extents_of(node))
+        and list(views) == [dense(group.space)]
+        and (group.reduced is None or (group.reduced == everything and not group.columns))
+    )
 
 
 def _zeros(view: View) -> frozenset[int]:
@@ -553,10 +577,7 @@ def _varies_inside(view: View) -> bool:
     """Whether an element is needed at few indices, or is the same along the innermost dimension,
     so that it can be computed once a row. Else it would be computed again and again."""
     varying = [s for s, n in zip(view.strides, view.shape, strict=True) if n != 1]
-    sizes = [n for n in view.shape if n != 1]
-    if not varying or not any(varying) or all(varying):
-        return True
-    return varying[-1] == 0 and sizes[-1] >= WIDE
+    return not any(varying) or all(varying) or varying[-1] == 0
 
 
 def _covers(view: View, node: Node, group: Group) -> bool:
@@ -572,3 +593,22 @@ def _covers(view: View, node: Node, group: Group) -> bool:
             return False
         expected *= extent
     return expected == size_of(extents_of(node))
+
+
+def _checks(views: Iterable[View], node: Node, group: Group) -> bool:
+    """Whether the loops of `group` meet every element of `node`, in the order that they have."""
+    (view, *others) = views
+    strides = [stride for stride in view.strides if stride]
+    return (
+        not others
+        and not group.columns
+        and strides == sorted(strides, reverse=True)
+        and _covers(view, node, group)
+        and (bool(_zeros(view)) or _innermost(group.reduced or (), group.space))
+    )
+
+
+def _innermost(dims: Collection[int], space: Extents) -> bool:
+    """Whether no other dimension of `space` comes after these."""
+    others = [d for d, n in enumerate(space) if n != 1 and d not in dims]
+    return not dims or max(others, default=-1) < min(dims)

@@ -60,9 +60,11 @@ class Kernel:
         r  reduced: run through in order, for every o; column sums are over these
         i  inner: the loop within a row, the innermost dimension among them
 
-    A step is elementwise, a constant, or a reduction (sum, prod, max, min, any, all, with no
-    parameters) over all `i` dimensions; where there are `r` dimensions, over all of these. The
-    result of a reduction over `i` may be used by further steps, at every index of the row.
+    A step is elementwise (as is a check, `within`), a constant, or a reduction (sum, prod, max,
+    min, any, all, with no parameters) over all `i` dimensions; where there are `r` dimensions, over all of these. The
+    result of a reduction over `i` may be used by further steps, at every index of the row. One
+    with the parameter over = "o" is over all rows, of a value that each row has one of; only
+    steps on values that do not vary at all come after it.
     Inputs and outputs are laid out over the whole space, with stride 0 where they do not vary.
     """
 
@@ -78,7 +80,7 @@ class Kernel:
         """What it does: of many steps, some that tell most."""
         names = [step.op.name for step in self.steps if step.op.kind != "const"]
         if len(names) <= 3:
-            return "_".join(names) or "const"
+            return "_".join(names) or ("const" if self.steps else "copy")
         telling = [n for n in dict.fromkeys(names) if n not in _ORDINARY] or names
         return "_".join(telling[:4]) + f"_{len(names)}"
 
@@ -86,9 +88,11 @@ class Kernel:
         lines = [f"kernel {self.name} ({self.kind})"]
         lines += [f"  %{i} = input {operand}" for i, operand in enumerate(self.inputs)]
         for i, step in enumerate(self.steps, len(self.inputs)):
-            args = ", ".join(f"%{ref}" for ref in step.args)
-            params = "".join(f", {key}={value}" for key, value in step.params)
-            lines.append(f"  %{i} = {step.op.name}({args}{params})")
+            args = [f"%{ref}" for ref in step.args]
+            for key, value in step.params:
+                first, *_ = f"{key}={value}".splitlines()
+                args.append(first)
+            lines.append(f"  %{i} = {step.op.name}({', '.join(args)})")
         lines.append("  return " + ", ".join(f"%{ref}" for ref in self.results))
         return "\n".join(lines)
 
@@ -102,7 +106,7 @@ def passes(kernel: Kernel) -> list[int]:
     found = [0] * len(kernel.inputs)
     for step in kernel.steps:
         first = max((found[ref] for ref in step.args), default=0)
-        within_row = step.op.kind == "reduce" and "r" not in kernel.roles
+        within_row = step.op.kind == "reduce" and "r" not in kernel.roles and not step.params
         found.append(first + 1 if within_row else first)
     return found
 
@@ -152,8 +156,11 @@ class Slot:
 class Instruction:
     """One kernel at work: on which slots, with which sizes, for whose line.
 
+    lines: where each operation in it comes from; `origin` is one that stands for them all.
     parts: how many times the kernel runs, on slots of its own each time, in any order: `inputs`
     and `outputs` are those of the parts, one part after another.
+    links: of a "chain" the instructions in it, on whose slots it works. The second one may run on
+    some rows as soon as the first has made these.
     """
 
     kernel: Kernel
@@ -162,6 +169,8 @@ class Instruction:
     params: Mapping[str, Any]
     origin: Origin
     parts: int = 1
+    lines: tuple[Origin, ...] = ()
+    links: tuple[Instruction, ...] = ()
 
     def split(self) -> list[Instruction]:
         """An instruction for each part."""
@@ -199,8 +208,26 @@ def single(node: Node) -> Kernel:
     return Kernel(node.op.kind, (step,), inputs, outputs, (len(inputs),) * len(outputs))
 
 
+def _checked(kernel: Kernel) -> set[Ref]:
+    """What the checks of a `loops` kernel depend on. It stays as it is: which operand is wrong
+    is looked for once more after a failure."""
+    refs = {arg for step in kernel.steps if step.op.name == "within" for arg in step.args}
+    for ref, step in reversed([*enumerate(kernel.steps, len(kernel.inputs))]):
+        if ref in refs:
+            refs.update(step.args)
+    return refs
+
+
 def may_overwrite(instruction: Instruction, source: Slot, target: Slot) -> bool:
     """Whether the output `target` may lie where the input `source` lies, element on element."""
+    if instruction.links:  # onto what the last link reads and no other
+        *others, last = instruction.links
+        read = [slot for link in others for slot in link.inputs]
+        if not any(slot is target for slot in last.outputs) or any(
+            slot.storage is source.storage for slot in read
+        ):
+            return False
+        return may_overwrite(last, source, target)
     kernel = instruction.kernel
     if source.view != target.view or source.dtype != target.dtype:
         return False
@@ -213,6 +240,8 @@ def may_overwrite(instruction: Instruction, source: Slot, target: Slot) -> bool:
     )
     for i in reads:
         if instruction.inputs[i].view != source.view or i // len(kernel.inputs) != part:
+            return False
+        if i % len(kernel.inputs) in _checked(kernel):
             return False
     first = passes(kernel)
     # an earlier run through the row must not destroy what a later one reads

@@ -16,7 +16,8 @@ from tinygraph.ops.movement import iota
 from tinygraph.ops.random import philox, random_bits
 from tinygraph.ops.registry import CONST, Op, cast
 
-TEXT = (0, 1, -1, 2, 0.5)  # constants that are part of a kernel's text; others are operands
+ACROSS = ("over", "o")  # the parameter of a reduction of what rows yielded, over all rows
+TEXT = (0, 1, -1)  # constants that are part of a kernel's text; others are operands
 Ref = tuple[bool, int]  # whether it is a step, and its number among these or among the inputs
 
 
@@ -74,7 +75,13 @@ class _Writer:
             return args[0]
         if not is_reduction(node):
             return self.step(node.op, tuple(node.params.items()), args)
-        return self.step(node.op, (), args)
+        return self.step(node.op, (ACROSS,) if self.across(view) else (), args)
+
+    def across(self, view: View) -> bool:
+        """Whether a reduction whose result lies like `view` takes in all rows."""
+        reduced = self.group.reduced
+        rows = [d for d, n in enumerate(view.shape) if n != 1 and d not in (reduced or ())]
+        return self.group.across and not any(view.strides[d] for d in rows)
 
     def as_type(self, ref: Ref, old: DType, new: DType) -> Ref:
         return ref if old == new else self.step(cast, (("dtype", new),), (ref,))

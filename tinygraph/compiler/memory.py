@@ -122,7 +122,7 @@ def _donor(instruction: Instruction, slot: Slot, index: int, taken: set[int]) ->
         if (
             storage.place == "arena"
             and storage.last == index
-            and storage.first < index
+            and (storage.first < index or _is_passed_on(instruction, storage))
             and id(storage) not in taken
             and storage.nbytes == slot.storage.nbytes
             and sum(other.storage is storage for other in instruction.inputs) == 1
@@ -130,6 +130,11 @@ def _donor(instruction: Instruction, slot: Slot, index: int, taken: set[int]) ->
         ):
             return storage
     return None
+
+
+def _is_passed_on(instruction: Instruction, storage: Storage) -> bool:
+    """Whether `storage` is written by one link of a chain and read by the last."""
+    return any(slot.storage is storage for link in instruction.links[:-1] for slot in link.outputs)
 
 
 def donations(program: Schedule, updates: dict[int, int]) -> dict[int, int]:

@@ -21,11 +21,11 @@ def run_loops(
     inputs: views over the whole space (`index_numbers` makes those of an index input). A result
     has size 1 along the dimensions that it does not vary with: it broadcasts to the space.
     """
-    axes = reduced_axes(kernel.roles)
     values = list(inputs)
     with np.errstate(all="ignore"):
         for step in kernel.steps:
-            values.append(_evaluate(step, [values[ref] for ref in step.args], extents, axes))
+            args = [values[ref] for ref in step.args]
+            values.append(_evaluate(step, args, extents, kernel.roles))
     return [values[ref] for ref in kernel.results]
 
 
@@ -35,15 +35,18 @@ def reduced_axes(roles: str) -> tuple[int, ...]:
     return tuple(axis for axis, each in enumerate(roles) if each == role)
 
 
-def _evaluate(
-    step: Step, args: list[np.ndarray], extents: Sequence[int], axes: tuple[int, ...]
-) -> np.ndarray:
-    params = dict(step.params)
-    if step.op.kind == "reduce":
-        # what does not vary with a dimension still counts once for each of its indices
-        args = [np.broadcast_to(arg, extents) for arg in args]
-        params.update(axis=axes, keepdims=True)
-    return np.asarray(step.op.eval(np, *args, **params))
+def _evaluate(step: Step, args: list[np.ndarray], extents: Sequence[int], roles: str) -> np.ndarray:
+    if step.op.kind != "reduce":
+        return np.asarray(step.op.eval(np, *args, **dict(step.params)))
+    # what does not vary with a dimension still counts once for each of its indices
+    (whole,) = (np.broadcast_to(arg, extents) for arg in args)
+    axes = reduced_axes(roles)
+    if step.params:  # over all rows, each of which has one value
+        whole = whole[
+            tuple(slice(1) if axis in axes else slice(None) for axis in range(whole.ndim))
+        ]
+        axes = tuple(axis for axis in range(whole.ndim) if axis not in axes)
+    return np.asarray(step.op.eval(np, whole, axis=axes, keepdims=True))
 
 
 def index_numbers(view: View) -> np.ndarray:

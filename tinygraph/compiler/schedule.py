@@ -7,21 +7,23 @@ no instruction: who reads one reads the storage of its base through strides.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from tinygraph.compiler.chain import chained
 from tinygraph.compiler.fuse import Fusion, Group, Refusal
 from tinygraph.compiler.homes import homes
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot, Storage, View, single
 from tinygraph.compiler.loops import Loops, copying, loops
-from tinygraph.compiler.sources import dense, extents_of, size_of, through
+from tinygraph.compiler.sources import dense, extents_of, is_dense, size_of, through
 from tinygraph.dtypes import DType, int64
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops.movement import concat, identity
 from tinygraph.ops.registry import CONST, ITEM
+from tinygraph.ops.scan import sequences
 
 
 @dataclass(slots=True)
@@ -164,8 +166,32 @@ class _Lowering:
             outputs = tuple(self.fresh(aval) for aval in node.avals)
             for item in self.items[id(node)]:
                 self.found[id(item)] = outputs[item.params["index"]]
-        inputs = tuple(self.seen(child) for child in node.inputs)
-        self.append(single(node), inputs, outputs, node)
+        self.append(single(node), self.operands(node), outputs, node)
+
+    def operands(self, node: Node) -> tuple[Slot, ...]:
+        """What a kernel of one node reads. The body of a loop finds its inputs in row-major
+        order, the slices of sequences too: what lies otherwise is copied once, before the loop."""
+        slots = [self.seen(child) for child in node.inputs]
+        if node.op.kind == "control" and self.fuse:
+            stepped = sequences(node.params)
+            for number, child in enumerate(node.inputs):
+                if not is_dense(slots[number].view, int(number in stepped)):
+                    slots[number] = self.copied(child, self.fresh(child.aval))
+        return tuple(slots)
+
+    def copied(self, node: Node, target: Slot) -> Slot:
+        """`target`, to which the value of `node` is copied."""
+        source = self.seen(node)
+        same = Node(identity, (node,), {}, node.aval, node.origin, False)
+        if not self.fuse:
+            self.append(single(same), (source,), (target,), same)
+        elif 0 not in target.view.shape:
+            base = self.fusion.sources[id(node)].base
+            found = copying(base, source.view, target.view, same)
+            inputs = tuple(self.look(*access) for access in found.inputs)
+            whole = self.slot(target.storage, found.outputs[0].view, target.dtype)
+            self.append(found.kernel, inputs, (whole,), same)
+        return target
 
     def emit_loops(self, group: Group) -> None:
         (first, *rest) = group.nodes
@@ -174,7 +200,7 @@ class _Lowering:
         kernel = loops(group, self.homes)
         for node in group.outputs:
             self.result(self.homes[id(node)].owner if id(node) in self.homes else node)
-        self.append_loops(kernel, first)
+        self.append_loops(kernel, first, group.nodes)
 
     def is_there(self, copy: Node) -> bool:
         """Whether what is to be copied was written to the right place at once."""
@@ -182,12 +208,12 @@ class _Lowering:
         home = self.homes.get(id(source))
         return home is not None and home.owner in (copy, self.homes.get(id(copy), home).owner)
 
-    def append_loops(self, found: Loops, node: Node) -> None:
+    def append_loops(self, found: Loops, node: Node, nodes: Sequence[Node] = ()) -> None:
         if 0 in found.outputs[0].view.shape:
             return  # there is nothing to compute
         inputs = tuple(self.look(*access) for access in found.inputs)
         outputs = tuple(self.look(*access) for access in found.outputs)
-        self.append(found.kernel, inputs, outputs, node)
+        self.append(found.kernel, inputs, outputs, node, nodes)
 
     def emit_joined(self, node: Node) -> None:
         """A concatenation: each part is copied to its place."""
@@ -206,10 +232,14 @@ class _Lowering:
             start += source.view.shape[axis]
 
     def append(
-        self, kernel: Kernel, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], node: Node
-    ) -> None:
+        self, kernel: Kernel, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], node: Node,
+        nodes: Sequence[Node] = (),
+    ) -> None:  # fmt: skip
         params = {} if kernel.kind == "loops" else node.params
-        self.program.instructions.append(Instruction(kernel, inputs, outputs, params, node.origin))
+        lines = tuple([each.origin for each in reversed(nodes or (node,))])
+        self.program.instructions.append(
+            Instruction(kernel, inputs, outputs, params, node.origin, lines=lines)
+        )
 
     def deliver(self, node: Node, index: int) -> None:
         """Let an output's own storage be the result where it can; else copy."""
@@ -219,10 +249,7 @@ class _Lowering:
         if storage.place == "arena" and whole and storage.nbytes == nbytes(node.aval):
             storage.place, storage.index = "output", index
         else:
-            copied = self.fresh(node.aval, "output", index)
-            same = Node(identity, (node,), {}, node.aval, node.origin, False)
-            self.append(single(same), (slot,), (copied,), same)
-            slot = copied
+            slot = self.copied(node, self.fresh(node.aval, "output", index))
         self.program.outputs.append(slot)
 
 
@@ -233,6 +260,8 @@ def lower(graph: Graph, updates: Collection[int] = (), fuse: bool = True) -> Sch
     computed together.
     """
     program = _Lowering(graph, updates, fuse).run()
+    if fuse:
+        program.instructions = chained(program.instructions, updates)
     _number(program)
     return program
 
@@ -277,8 +306,9 @@ def together(instructions: list[Instruction]) -> list[Instruction]:
 
 def _is_shared_out(kernel: Kernel) -> bool:
     """Whether parts of the work can be done in any order: not where all becomes one number."""
-    sums = any(step.op.kind == "reduce" for step in kernel.steps)
-    return kernel.kind == "loops" and not (sums and set(kernel.roles) == {"i"})
+    sums = [step for step in kernel.steps if step.op.kind == "reduce"]
+    whole = any(step.params for step in sums) or (sums and set(kernel.roles) == {"i"})
+    return kernel.kind == "loops" and not whole
 
 
 def _joined(group: list[Instruction]) -> Instruction:
@@ -286,7 +316,8 @@ def _joined(group: list[Instruction]) -> Instruction:
         return group[0]
     inputs = tuple([slot for each in group for slot in each.inputs])
     outputs = tuple([slot for each in group for slot in each.outputs])
-    return replace(group[0], inputs=inputs, outputs=outputs, parts=len(group))
+    lines = tuple([line for each in group for line in each.lines])
+    return replace(group[0], inputs=inputs, outputs=outputs, parts=len(group), lines=lines)
 
 
 def _after_updates(program: Schedule, updates: Collection[int]) -> set[int]:

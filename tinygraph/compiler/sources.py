@@ -54,6 +54,13 @@ def normal(view: View) -> View:
     return view if strides == view.strides else View(view.offset, view.shape, strides)
 
 
+def is_dense(view: View, skip: int = 0) -> bool:
+    """Whether the elements lie in row-major order without gaps, wherever they begin; along the
+    first `skip` dimensions they may lie in any way."""
+    inner = View(0, view.shape[skip:], view.strides[skip:])
+    return 0 in view.shape or normal(inner) == dense(inner.shape)
+
+
 def broadcast(shape: Extents) -> Look:
     """The look that stretches an array over `shape`."""
     return (broadcast_to, (("shape", shape),), 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.debug.compare import Tolerance
 from tinygraph.errors import GraphError
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Node
@@ -57,41 +58,27 @@ def bisect_passes(
     passes: Sequence[Pass] = PIPELINE,
     rtol: float = 1e-5,
     atol: float = 1e-8,
+    slack: Sequence[float] = (),
 ) -> Culprit | None:
     """The first pass after which the outputs differ from those of `graph`; None if no pass does.
 
     values: an array for each input of the graph. rtol, atol: what may differ, as in
-    `numpy.allclose`; NaN equals NaN. Each graph is run by the NumPy meaning of its ops, so what
-    is found is the fault of a rewrite, not of a backend. Raises GraphError if a value is missing.
+    `numpy.allclose`; NaN equals NaN. slack: for each output what may differ besides. Each graph
+    is run by the NumPy meaning of its ops, so what is found is the fault of a rewrite, not of a
+    backend. Raises GraphError if a value is missing.
     """
     missing = [node for node in graph.inputs if node not in values]
     if missing:
         raise GraphError(f"bisect_passes: no value is given for {missing[0]!r}")
     arrays = [values[node] for node in graph.inputs]
+    tolerance = Tolerance(rtol, atol, slack)
     expected: list[Any] = []
     before = graph
     for place, (name, after) in enumerate(trace_passes(graph, passes), -1):
         got = interpret(after, dict(zip(after.inputs, arrays, strict=True)), np)
         expected = expected or got
-        for output, (want, have) in enumerate(zip(expected, got, strict=True)):
-            if not _close(want, have, rtol, atol):
-                return Culprit(name, place, output, _difference(want, have), before, after)
+        wrong = tolerance.first_deviation(expected, got)
+        if wrong is not None:
+            return Culprit(name, place, *wrong, before, after)
         before = after
     return None
-
-
-def _close(want: Any, have: Any, rtol: float, atol: float) -> bool:
-    a, b = np.asarray(want), np.asarray(have)
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return False
-    if a.dtype.kind in "biu":
-        return bool(np.array_equal(a, b))
-    return np.allclose(a.astype("float64"), b.astype("float64"), rtol, atol, equal_nan=True)
-
-
-def _difference(want: Any, have: Any) -> float:
-    a, b = np.asarray(want, "float64"), np.asarray(have, "float64")
-    if a.shape != b.shape:
-        return float("inf")
-    with np.errstate(invalid="ignore"):
-        return float(np.nanmax(np.abs(a - b), initial=0.0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,12 @@ def _scan_eval(
     if not length:
         stacks = [xp.empty((0, *y.shape), y.dtype) for y in body.outputs[carries:]]
     return (*owned(xp, carry, arrays), *stacks)
+
+
+def sequences(params: Mapping[str, Any]) -> range:
+    """Which inputs a scan with these parameters steps along; those of another loop have none."""
+    first = params.get("carries", 0)
+    return range(first, first + params.get("xs", 0))
 
 
 def scan_nodes(

@@ -22,6 +22,7 @@ from tinygraph.passes.hoist import hoist
 from tinygraph.passes.inline import inline_calls
 from tinygraph.passes.join import join
 from tinygraph.passes.one_hot import one_hot
+from tinygraph.passes.rows import rows
 from tinygraph.passes.seal import sealed
 from tinygraph.passes.simplify import simplify
 from tinygraph.passes.single import single
@@ -45,7 +46,7 @@ PIPELINE: tuple[Pass, ...] = (
 )
 """A graph holds only what its outputs need, so dead code goes with every rewrite."""
 
-FOR_FUSION: tuple[Pass, ...] = (one_hot, single)
+FOR_FUSION: tuple[Pass, ...] = (one_hot, single, rows)
 """What is done besides for a backend that fuses."""
 
 
@@ -69,10 +70,19 @@ def skipped() -> frozenset[str]:
 def optimise(graph: Graph, check: bool = False, fuse: bool = False) -> Graph:
     """`graph`, sealed, after every pass that is not skipped. With `check`, verified after each.
     With `fuse`, prepared for a backend that fuses."""
+    return _after((*PIPELINE, *(FOR_FUSION if fuse else ())), sealed(graph), check)
+
+
+def prepare(body: Graph) -> Graph:
+    """The body of a loop, which was optimised along with the graph around it, prepared for a
+    backend that fuses."""
+    return _after(FOR_FUSION, body)
+
+
+def _after(steps: tuple[Pass, ...], graph: Graph, check: bool = False) -> Graph:
     skip = skipped()
     trace = "passes" in config.get("DEBUG")
-    graph = sealed(graph)
-    for step in (*PIPELINE, *(FOR_FUSION if fuse else ())):
+    for step in steps:
         if step.__name__ in skip:
             continue
         before = graph

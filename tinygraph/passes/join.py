@@ -22,7 +22,7 @@ class Part(NamedTuple):
     """`value` lies from `start` on along a dimension, and fills all others."""
 
     start: int
-    count: int
+    size: int
     value: Node
 
 
@@ -40,7 +40,7 @@ def join(graph: Graph) -> Graph:
             return node
         known[id(node)] = found
         axis, parts = found
-        if node.op is not e.add or sum(part.count for part in parts) != node.shape[axis]:
+        if node.op is not e.add or sum(part.size for part in parts) != node.shape[axis]:
             return node
         values = tuple([part.value for part in sorted(parts, key=lambda part: part.start)])
         aval = Aval(node.shape, node.dtype)
@@ -62,7 +62,7 @@ def _parts(node: Node, known: dict[int, Parts]) -> Parts | None:
     if any(child.shape != node.shape for child in node.inputs):
         return None
     parts = (*one[1], *other[1])
-    ends = sorted((part.start, part.start + part.count) for part in parts)
+    ends = sorted((part.start, part.start + part.size) for part in parts)
     apart = all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
     return (one[0], parts) if apart else None
 
@@ -77,5 +77,5 @@ def _padded(node: Node) -> Parts | None:
     partial = [d for d, each in enumerate(slices) if each != (0, node.shape[d], 1)]
     if len(partial) != 1 or slices[partial[0]][2] != 1:
         return None
-    start, count, _ = slices[partial[0]]
-    return partial[0], (Part(int(start), int(count), value),)
+    start, size, _ = slices[partial[0]]
+    return partial[0], (Part(int(start), int(size), value),)

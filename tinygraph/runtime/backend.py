@@ -30,7 +30,13 @@ Handle = Any
 
 
 class Executable(Protocol):
-    """A linked tape. Several threads may call it at once."""
+    """A linked tape. Several threads may call it at once.
+
+    One that has an attribute `in_place` that is true gets, for the next values of state, the
+    memory of the old ones (`Tape.donated`). Once it has begun to write there, it runs to its end,
+    whatever signals come. It is called with one more argument, a NumPy array of one bool, which
+    it sets as soon as all is written: interrupts may be raised between that and its return.
+    """
 
     def __call__(self, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> None:
         """Run: read `inputs`, write every array of `outputs`. All are contiguous."""

@@ -80,6 +80,8 @@ def realize(nodes: Sequence[Node]) -> None:
     Raises UnfedError if a value depends on a placeholder that was not fed, TraceError if that
     placeholder stands for an argument of a function that is or was traced.
     """
+    if not _PENDING.cells and all(map(has_value, nodes)):
+        return
     with _LOCK:
         _realize(nodes)
 
@@ -147,6 +149,14 @@ def _run(nodes: list[Node], present: list[Node], inputs: list[Node]) -> None:
     backend = backends.current()
     run = compiled(Graph(inputs, present), backend)
     results = run([buffer_of(node, backend) for node in inputs])
+    try:
+        _keep_all(nodes, results)
+    except BaseException:  # an interrupt: all of them have a value, or none
+        _keep_all(nodes, results)
+        raise
+
+
+def _keep_all(nodes: list[Node], results: list[Any]) -> None:
     for node, buffer in zip(nodes, results, strict=True):
         keep(node, buffer)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from tinygraph.runtime import lazy
 from tinygraph.runtime.eager import is_eager
 from tinygraph.runtime.interpret import interpret
 
+Keep = Callable[[list[Any]], None]
 KEPT_SIZES = 32  # compiled versions for different sizes of open dimensions
 
 
@@ -66,7 +67,8 @@ class Program:
 
     since: nodes with a lower serial number, built before a trace began, are constants. Without
     it the program reaches down to the leaves, so that it follows state whatever of it has been
-    computed in between.
+    computed in between. replaced: output number -> the number of the input whose next value it
+    is.
     """
 
     @collector_paused()
@@ -108,7 +110,8 @@ class Program:
             *("random key" for _ in keys),
             *(f"constant captured from {node.origin}" for node in self.constants),
         ]  # fmt: skip
-        self._replaced = self._replacements()
+        self.replaced = self._replacements()
+        self._dtypes = [node.dtype for node in states]
         self._versions: OrderedDict[Any, Compiled] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -131,7 +134,7 @@ class Program:
         return leaves
 
     def _replacements(self) -> dict[int, int]:
-        """Output number -> the number of the input whose next value it is."""
+        """See `replaced`."""
         place = {id(cell): len(self.inputs) + i for i, cell in enumerate(self.cells)}
         return {
             self.outputs + i: place[id(cell)]
@@ -140,55 +143,108 @@ class Program:
 
     # ------------------------------------------------------------------------------ calling
 
-    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+    def __call__(self, arrays: Sequence[Any], keep: Keep | None = None) -> list[Any]:
         """The outputs for `arrays`, one an input; the cells take their next values.
+
+        keep: what else is to be done with the outputs. If an exception is raised (a
+        KeyboardInterrupt may be at any moment), either all cells have their next values and
+        `keep` has been called, maybe twice, or nothing has changed.
 
         Raises ShapeError, DTypeError or UnfedError if an array does not fit its placeholder.
         """
         with self._lock:
             backend = backends.current()
-            fed, sizes = self._feed(arrays, backend)
-            buffers = [*fed, *self._states(backend), *self._draw(backend)]
-            buffers += [lazy.buffer_of(node, backend) for node in self.constants]
-            if is_eager():
-                results = self._interpret(buffers, sizes)
-            else:
-                version = self.version(sizes, backend)
-                results = version(buffers, self._donations(version, buffers))
-            for cell, buffer in zip(self.updated, results[self.outputs :], strict=True):
-                _hold(cell, buffer)
+            buffers, sizes = self._buffers(arrays, backend)
+            results: list[Any] = []
+            done = np.zeros(1, np.bool_)
+            try:
+                self._run(buffers, sizes, backend, results, done)
+                self._hand_over(results, keep)
+            except BaseException:
+                if done[0]:  # it came after the run: state may be written over already
+                    self._hand_over(results, keep)
+                raise
             return results[: self.outputs]
+
+    def _run(
+        self, buffers: list[Any], sizes: Mapping[str, int], backend: backends.Backend,
+        results: list[Any], done: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Fill `results`, and then set `done`."""
+        if is_eager():
+            results += self._interpret(buffers, sizes)
+            done[0] = True
+        else:
+            version = self.version(sizes, backend)
+            results += version.outputs(self._donations(version, buffers))
+            version.run(buffers, results, done)
+
+    def _hand_over(self, results: list[Any], keep: Keep | None) -> None:
+        """Let the cells hold their next values. To do so again changes nothing."""
+        for cell, buffer in zip(self.updated, results[self.outputs :], strict=True):
+            node = cell.node
+            if node.buffer is not buffer or node.op is not DATA:  # it is, where it was donated
+                _hold(cell, buffer)
+        if keep is not None:
+            keep(results[: self.outputs])
+
+    def look(self, arrays: Sequence[Any]) -> tuple[Graph, list[np.ndarray]]:
+        """What a call with `arrays` would run: the graph in their sizes, and copies of the values
+        of its inputs. Nothing runs, and no random number is used up."""
+        with self._lock:
+            backend = backends.current()
+            buffers, sizes = self._buffers(arrays, backend, peek=True)
+            return self.sized(sizes), [np.array(backend.to_host(buffer)) for buffer in buffers]
+
+    def sized(self, sizes: Mapping[str, int]) -> Graph:
+        """The graph with its open sizes as numbers."""
+        return specialise(self.graph, sizes) if self.open else self.graph
+
+    def _buffers(
+        self, arrays: Sequence[Any], backend: backends.Backend, peek: bool = False
+    ) -> tuple[list[Any], dict[str, int]]:
+        """The values of the graph's inputs, and the open sizes."""
+        fed, sizes = self._feed(arrays, backend)
+        buffers = [*fed, *self._states(backend), *self._draw(backend, peek)]
+        buffers += [lazy.buffer_of(node, backend) for node in self.constants]
+        return buffers, sizes
 
     def _feed(
         self, arrays: Sequence[Any], backend: backends.Backend
     ) -> tuple[list[Any], dict[str, int]]:
+        fed = [fit(node, array, backend) for node, array in zip(self.inputs, arrays, strict=True)]
+        if not self.open:
+            return fed, {}
         sizes: dict[str, int] = {}
-        fed = []
-        for node, array in zip(self.inputs, arrays, strict=True):
-            fitted = fit(node, array, backend)
-            if self.open:
-                bind(node, fitted.shape, sizes)
-            fed.append(fitted)
+        for node, array in zip(self.inputs, fed, strict=True):
+            bind(node, array.shape, sizes)
         return fed, sizes
 
     def _states(self, backend: backends.Backend) -> list[Any]:
-        nodes = [lazy.present_value(cell.node) for cell in self.cells]
-        waiting = [node for node in nodes if node.buffer is None]
-        if waiting:
-            lazy.realize(waiting)
+        nodes = [cell.node for cell in self.cells]
+        if [node for node in nodes if node.buffer is None]:
+            nodes = list(map(lazy.present_value, nodes))
+            lazy.realize(nodes)
+        if [node.dtype for node in nodes] != self._dtypes:
+            self._check_dtypes(nodes)
+        return [lazy.buffer_of(node, backend) for node in nodes]
+
+    def _check_dtypes(self, nodes: Sequence[Node]) -> None:
         for node, leaf in zip(nodes, self.graph.inputs[len(self.inputs) :], strict=False):
             if node.dtype != leaf.dtype:
                 raise DTypeError(
                     f"state that was {leaf.dtype.name} when the function was made is "
                     f"{node.dtype.name} now; make the function again\n  at {leaf.origin.where()}"
                 )
-        return [lazy.buffer_of(node, backend) for node in nodes]
 
-    def _draw(self, backend: backends.Backend) -> list[Any]:
+    def _draw(self, backend: backends.Backend, peek: bool) -> list[Any]:
         keys: list[Any] = [None] * self.key_count
         start = len(self.inputs) + len(self.cells)
         for group in self.random:
-            seed, first = group.source.reserve(max(group.offsets) + 1)
+            count = max(group.offsets) + 1
+            seed, first = group.source.reserve(count)
+            if peek:
+                group.source.rewind(first, first + count)
             for place, offset in zip(group.places, group.offsets, strict=True):
                 key = np.array([seed, first + offset], np.uint64)
                 keys[place - start] = backend.from_host(key)
@@ -196,7 +252,9 @@ class Program:
 
     def _donations(self, version: Compiled, buffers: list[Any]) -> dict[int, Any]:
         """Buffers of cells that may be written over, because nobody else can see them."""
-        donated = {}
+        donated: dict[int, Any] = {}
+        if not version.in_place:
+            return donated
         first = len(self.inputs)
         for output, source in version.tape.donated.items():
             whole = getattr(buffers[source], "base", None) is None  # else it is part of another's
@@ -205,7 +263,7 @@ class Program:
         return donated
 
     def _interpret(self, buffers: list[Any], sizes: Mapping[str, int]) -> list[Any]:
-        graph = specialise(self.graph, sizes) if self.open else self.graph
+        graph = self.sized(sizes)
         values = dict(zip(graph.inputs, buffers, strict=True))
         results = interpret(graph, values, getattr(backends.current(), "xp", np))
         return [np.array(result) for result in results]
@@ -215,8 +273,7 @@ class Program:
         key = (tuple(sizes.values()), backend.name, config.get("SKIP"), config.get("CHECK"))
         found = self._versions.get(key)
         if found is None:
-            graph = specialise(self.graph, sizes) if self.open else self.graph
-            found = compiled(graph, backend, self.names, self._replaced)
+            found = compiled(self.sized(sizes), backend, self.names, self.replaced)
             self._versions[key] = found
             while len(self._versions) > KEPT_SIZES:
                 self._versions.popitem(last=False)
@@ -251,29 +308,36 @@ def _random_keys(keys: Sequence[Node], start: int) -> tuple[RandomKeys, ...]:
 
 def fit(node: Node, array: Any, backend: backends.Backend) -> Any:
     """`array` as a contiguous buffer of the placeholder's dtype, its shape checked."""
-    name = node.params["name"]
-    if array is None:
-        raise UnfedError(f"the placeholder '{name}' was not fed\n  at {node.origin.where()}")
-    buffer = array
-    if not isinstance(buffer, np.ndarray):
-        try:
-            buffer = np.asarray(buffer)
-        except ValueError as error:
-            raise ShapeError(f"the placeholder '{name}': {error}") from None
+    buffer = array if isinstance(array, np.ndarray) else _array(node, array)
     if buffer.dtype != node.dtype:
         buffer = _cast(node, buffer)
-    if len(buffer.shape) != len(node.shape) or any(
-        isinstance(want, int) and want != got
-        for want, got in zip(node.shape, buffer.shape, strict=True)
-    ):
-        wanted = tuple(None if isinstance(size, Dim) else size for size in node.shape)
-        raise ShapeError(
-            f"the placeholder '{name}' has shape {wanted}, it was fed {buffer.shape}"
-            f"\n  at {node.origin.where()}"
-        )
+    if buffer.shape != node.shape:
+        _check_shape(node, buffer.shape)
     if not buffer.flags.c_contiguous:
         buffer = np.ascontiguousarray(buffer)
     return backend.from_host(buffer)
+
+
+def _array(node: Node, value: Any) -> np.ndarray:
+    """What is fed to `node` that is no array yet."""
+    name = node.params["name"]
+    if value is None:
+        raise UnfedError(f"the placeholder '{name}' was not fed\n  at {node.origin.where()}")
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"the placeholder '{name}': {error}") from None
+
+
+def _check_shape(node: Node, shape: tuple[int, ...]) -> None:
+    """ShapeError where the size of a dimension is neither open nor that of the placeholder."""
+    wanted = tuple([None if isinstance(size, Dim) else size for size in node.shape])
+    fits = [want in (None, got) for want, got in zip(wanted, shape, strict=False)]
+    if len(wanted) != len(shape) or not all(fits):
+        raise ShapeError(
+            f"the placeholder '{node.params['name']}' has shape {wanted}, it was fed {shape}"
+            f"\n  at {node.origin.where()}"
+        )
 
 
 def _cast(node: Node, array: np.ndarray) -> np.ndarray:

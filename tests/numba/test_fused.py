@@ -1,0 +1,68 @@
+"""Random graphs on the compiled kernels: fused or not, they mean what the ops mean."""
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from random_graphs import SMOOTH_MAKERS, programs
+
+from tinygraph import config
+from tinygraph.compiler.compile import compile_graph
+from tinygraph.runtime.backend import named
+from tinygraph.runtime.interpret import interpret
+
+DIGITS = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 2e-4, "float64": 1e-9}
+
+# Each program has kernels of its own, which take some 20 ms to compile: a part of the examples.
+some = settings(
+    max_examples=max(10, settings.default.max_examples // 2),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def run(program, skip=""):
+    with config.override("SKIP", skip):
+        compiled = compile_graph(program.graph, named("numba"), (), {})
+    before = [array.copy() for array in program.arrays]
+    results = compiled(program.arrays)
+    for array, copy in zip(program.arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    again = compiled(program.arrays)
+    for one, other in zip(results, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+    return results
+
+
+def agree(one, other):
+    if one.dtype.kind in "biu":
+        np.testing.assert_array_equal(one, other)
+        return
+    digits = DIGITS[one.dtype.name]
+    one, other = one.astype("float64"), other.astype("float64")
+    scale = np.abs(one[np.isfinite(one)]).max(initial=1.0)
+    np.testing.assert_allclose(other, one, rtol=digits, atol=digits * scale)
+
+
+@some
+@given(programs(SMOOTH_MAKERS, special=False))
+def test_fused_and_unfused_kernels_mean_the_same(program):
+    plain = run(program, skip="fuse")
+    for want, have in zip(plain, run(program), strict=True):
+        agree(want, have)
+
+
+@some
+@given(programs(SMOOTH_MAKERS, dtypes=("float64",), special=False))
+def test_kernels_mean_what_the_ops_mean(program):
+    expected = interpret(program.graph, program.values, np)
+    for want, have in zip(expected, run(program), strict=True):
+        fair = np.isfinite(want) & (np.abs(want) < 1e6)  # elsewhere `stabilise` may be better
+        agree(np.asarray(want)[fair], have[fair])
+
+
+@some
+@given(programs(most=12))
+def test_special_values_come_through(program):
+    """NaN and infinities are where NumPy has them."""
+    plain = compile_graph(program.graph, named("numpy"), (), {})(program.arrays)
+    for want, have in zip(plain, run(program), strict=True):
+        if want.dtype.kind == "f":
+            np.testing.assert_array_equal(np.isnan(want), np.isnan(have))
