@@ -46,6 +46,7 @@ from tinygraph.runtime.guards import (
 from tinygraph.runtime.program import Program
 from tinygraph.tensor import Tensor
 
+Structure = tuple[tree.TreeDef, tree.TreeDef | None]  # of positional and of named arguments
 KEPT_KEYS = 128  # kinds of arguments whose traces are kept
 KEPT_TRACES = 8  # traces that are kept for one kind of arguments
 
@@ -217,7 +218,7 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if is_eager() or STATE.trace is not None:
             return self.function(*args, **kwargs)
-        leaves, structure = tree.flatten((args, kwargs))
+        leaves, structure = _taken_apart(args, kwargs)
         if any(map(_is_open, leaves)):
             return self.function(*args, **kwargs)
         traced = self._find(leaves, structure)
@@ -229,19 +230,19 @@ class Jitted:
 
     def program(self, *args: Any, **kwargs: Any) -> Program:
         """What `tape` is compiled from: the graph, and what its inputs are."""
-        leaves, structure = tree.flatten((args, kwargs))
+        leaves, structure = _taken_apart(args, kwargs)
         return self._find(leaves, structure).program
 
     def arrays(self, *args: Any, **kwargs: Any) -> list[Any]:
         """What a call with these arguments feeds to its program."""
-        return _arrays(tree.flatten((args, kwargs))[0])
+        return _arrays(_taken_apart(args, kwargs)[0])
 
     def explain(self) -> str:
         """Why the function was traced the last time."""
         name = getattr(self.function, "__name__", "the function")
         return f"{name} was traced {self.traces} times; last because {self._reason}"
 
-    def _find(self, leaves: list[Any], structure: tree.TreeDef) -> Traced:
+    def _find(self, leaves: list[Any], structure: Structure) -> Traced:
         key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad)
         with self._lock:
             known = self._known.setdefault(key, [])
@@ -295,6 +296,24 @@ def jit(function: Callable[..., Any]) -> Jitted:
     tensor([3., 5.])
     """
     return Jitted(function)
+
+
+def _taken_apart(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], Structure]:
+    """The leaves of the arguments of a call, and how they are put together again."""
+    leaves, structure = tree.flatten(args)
+    if not kwargs:
+        return leaves, (structure, None)
+    more, named = tree.flatten(kwargs)
+    return [*leaves, *more], (structure, named)
+
+
+def _put_together(
+    structure: Structure, leaves: Sequence[Any]
+) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """What `_taken_apart` took apart."""
+    positional, named = structure
+    args = tree.unflatten(positional, leaves[: positional.leaves])
+    return args, tree.unflatten(named, leaves[positional.leaves :]) if named else {}
 
 
 def _is_array(leaf: Any) -> bool:
@@ -358,13 +377,13 @@ def _bound(
         return {}
 
 
-def _trace(function: Callable[..., Any], leaves: list[Any], structure: tree.TreeDef) -> Traced:
+def _trace(function: Callable[..., Any], leaves: list[Any], structure: Structure) -> Traced:
     lazy.realize([])
     lazy.end_definition()
     since = serial()
     inner = [_placeholder(x, i) if _is_traced(x) else x for i, x in enumerate(leaves)]
     inputs = [x.node for x, leaf in zip(inner, leaves, strict=True) if _is_traced(leaf)]
-    args, kwargs = tree.unflatten(structure, inner)
+    args, kwargs = _put_together(structure, inner)
     numbers = number_attributes(function, _bound(function, args, kwargs))
     trace = Trace(inputs, since)
     STATE.trace = trace

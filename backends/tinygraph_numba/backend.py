@@ -125,12 +125,6 @@ class NumbaExecutable:
             self.pool.ready(self.linked.scratch)
         try:
             self.run(memory, inputs, outputs, done)
-        except TinygraphError:
-            raise
-        except Exception as error:
-            for instruction, *_ in reversed(self.stops(memory)):
-                error.add_note(f"in {instruction.kernel.name}\n  at {instruction.origin.where()}")
-            raise
         finally:
             _IDLE.append(memory)
 
@@ -139,12 +133,22 @@ class NumbaExecutable:
         self.part(memory, (done, *inputs, *outputs), 0, self.count)
 
     def part(self, memory: Memory, arrays: Arrays, lo: int, hi: int) -> None:
-        """Run the instructions [lo, hi). The exception of the one that fails is raised."""
+        """Run the instructions [lo, hi). The exception of the one that fails is raised.
+
+        arrays: what tells that all is done, then inputs and outputs.
+        """
         if {*map(type, arrays)} != _ARRAY:  # a subclass, or a NumPy scalar: no such fields in it
             arrays = tuple(map(np.asarray, arrays))
         self.pack(memory.bytes, self.given, *map(id, arrays))
-        if self.start(self.template, lo, hi, memory.scratch):
-            raise self.error(memory)
+        try:
+            if self.start(self.template, lo, hi, memory.scratch):
+                raise self.error(memory)
+        except TinygraphError:
+            raise
+        except Exception as error:
+            for instruction, *_ in reversed(self.stops(memory)):
+                error.add_note(f"in {instruction.kernel.name}\n  at {instruction.origin.where()}")
+            raise
 
     def stops(self, memory: Memory) -> list[Stop]:
         """With what the run in this memory ended; the innermost instruction is the last."""

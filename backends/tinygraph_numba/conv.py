@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
-from tinygraph.compiler.kernel import Instruction, Slot, View, row_major
+from tinygraph.compiler.kernel import Instruction, Slot, View
+from tinygraph.compiler.sources import is_dense
 from tinygraph.dtypes import DType, float32, float64
 from tinygraph_numba import correlate, weigh
 from tinygraph_numba.contract import arranged, plan_products
@@ -134,7 +135,7 @@ def plan(instruction: Instruction) -> Plan | None:
     if slots[0].dtype not in (float32, float64):
         return None
     name, out = instruction.kernel.name, instruction.outputs[0].view
-    if name == "conv_weight" and out.strides != row_major(out.shape):
+    if name == "conv_weight" and not is_dense(out):
         return None
     if name != "conv_input":
         instruction = _without_gaps(instruction)

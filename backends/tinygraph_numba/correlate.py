@@ -13,7 +13,6 @@ from __future__ import annotations
 from tinygraph_numba.dialect import (
     even,
     f32,
-    fma,
     i64,
     lanes,
     load,
@@ -178,7 +177,7 @@ def tile(
                 for v in unroll(0, Vectors):
                     x = load(copy, start[v] + at, Width)
                     sum = r * Span + v * Width
-                    store(sums, sum, fma(w, x, load(sums, sum, Width)))
+                    store(sums, sum, load(sums, sum, Width) + w * x)
     for r in unroll(0, Rows):
         for v in unroll(0, Vectors):
             store(result, r * Span + v * Width, load(sums, r * Span + v * Width, Width))

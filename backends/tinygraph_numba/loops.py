@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from tinygraph.compiler.kernel import Instruction, Kernel
+from tinygraph.compiler.kernel import Instruction, Kernel, Slot
 from tinygraph_numba.accumulate import accumulators
 from tinygraph_numba.language import native
 from tinygraph_numba.nest import COSTS, Nest, lay_out
@@ -51,7 +51,8 @@ def plan(instruction: Instruction) -> Plan | None:
     extent, grain = work(nest, extents)
     kinds = buffers(nest, accumulators(nest)).values()
     room = buffer_room(nest, extents, max((SCALARS[kind].nbytes for kind in kinds), default=0))
-    args = (*slots, *extents, *strides, INFINITY, grain, room, *(0 for _ in nest.checks))
+    numbers = (*extents, *strides, INFINITY, grain, room, *(0 for _ in nest.checks))
+    args: tuple[int | Slot, ...] = (*slots, *numbers)
     return Plan(
         kernel=native(source),
         args=args,

@@ -57,6 +57,12 @@ EXPONENT_F32 = -0x800000  # a mask for the exponent and the sign, where they sta
 PER_EXPONENT_F32 = 1.1920929e-07  # 2^-23
 ONE_F32 = 0x3F800000  # the bits of 1.0: n << 23 added to them gives 2^n
 ONE_F64 = 0x3FF0000000000000
+# A power of 2 with such an exponent is 0 when it is rounded. With NONE, the bits of its root that
+# are made by arithmetic are those of 0.0.
+LEAST_F32 = -151
+NONE_F32 = -254
+LEAST_F64 = -1076
+NONE_F64 = -2046
 
 # ------------------------------------------------------------------------------ exponentials
 
@@ -90,6 +96,8 @@ def times_power_f32(p: f32, n: i32) -> f32:
     """p * 2^n for |n| <= 250 and p near 1, rounded once where the result is subnormal.
 
     In two factors, because 2^n itself may be out of range. Of n, only the lower 9 bits count.
+    For n = NONE_F32 both are 0. So what is far too small for a float is 0 at once; to find that
+    out by multiplication takes the processor about as long as all the rest.
     """
     half = n >> 1
     first = bits(f32, (half << 23) + ONE_F32)
@@ -98,7 +106,7 @@ def times_power_f32(p: f32, n: i32) -> f32:
 
 
 def times_power_f64(p: f64, n: i64) -> f64:
-    """p * 2^n for |n| <= 2000 and p near 1; see `times_power_f32`."""
+    """p * 2^n for |n| <= 2000 and p near 1, 0 for NONE_F64; see `times_power_f32`."""
     half = n >> 1
     first = bits(f64, (half << 52) + ONE_F64)
     second = bits(f64, ((n - half) << 52) + ONE_F64)
@@ -123,7 +131,7 @@ def exp_bounded_f64(x: f64) -> f64:
 
 def exp_scaled_f32(x: f32, shift: i32) -> f32:
     """exp(x) * 2^shift, |shift| <= 64, without overflow or underflow in between. 1 ulp."""
-    x = -150.0 if x < -150.0 else x
+    x = f32(NONE_F32 - shift) * LN2 if x < f32(LEAST_F32 - shift) * LN2 else x
     x = 130.0 if x > 130.0 else x
     whole = fma(x, LOG2_E, TO_WHOLE_F32)
     n = whole - TO_WHOLE_F32
@@ -133,7 +141,7 @@ def exp_scaled_f32(x: f32, shift: i32) -> f32:
 
 def exp_scaled_f64(x: f64, shift: i64) -> f64:
     """exp(x) * 2^shift, |shift| <= 64, without overflow or underflow in between. 1.5 ulp."""
-    x = -850.0 if x < -850.0 else x
+    x = f64(NONE_F64 - shift) * LN2 if x < f64(LEAST_F64 - shift) * LN2 else x
     x = 850.0 if x > 850.0 else x
     whole = fma(x, LOG2_E, TO_WHOLE_F64)
     n = whole - TO_WHOLE_F64
@@ -153,7 +161,7 @@ def exp_f64(x: f64) -> f64:
 
 def exp2_f32(x: f32) -> f32:
     """2 to the power x; exact for whole x. 1 ulp."""
-    x = -200.0 if x < -200.0 else x
+    x = NONE_F32 if x < LEAST_F32 else x
     x = 200.0 if x > 200.0 else x
     whole = x + TO_WHOLE_F32
     r = (x - (whole - TO_WHOLE_F32)) * LN2
@@ -162,7 +170,7 @@ def exp2_f32(x: f32) -> f32:
 
 def exp2_f64(x: f64) -> f64:
     """2 to the power x; exact for whole x. 1.5 ulp."""
-    x = -1200.0 if x < -1200.0 else x
+    x = NONE_F64 if x < LEAST_F64 else x
     x = 1200.0 if x > 1200.0 else x
     whole = x + TO_WHOLE_F64
     r = (x - (whole - TO_WHOLE_F64)) * LN2

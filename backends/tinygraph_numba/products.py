@@ -16,7 +16,6 @@ from tinygraph_numba.dialect import (
     address,
     f32,
     fast_add,
-    fma,
     i64,
     lanes,
     load,
@@ -127,7 +126,7 @@ def tile(
             for v in unroll(0, Vectors):
                 y = load(right, at + k * right_step + v * Width, Width)
                 sum = r * Span + v * Width
-                store(sums, sum, fma(x, y, load(sums, sum, Width)))
+                store(sums, sum, load(sums, sum, Width) + x * y)
     if rows == Rows and valid == Span and args[OUT_COLUMN] == 1:
         put_whole(args, sums, into, first)
     else:

@@ -15,8 +15,6 @@ from tinygraph_numba.dialect import (
     i32,
     i64,
     lanes,
-    maximum,
-    minimum,
     pointer,
     ptr_f32,
     ptr_i32,
@@ -39,7 +37,8 @@ Z_STRIDE, Y_STRIDE, X_STRIDE = 14, 15, 16
 Z_APART, Y_APART, X_APART = 17, 18, 19
 Z_LOW, Y_LOW, X_LOW = 20, 21, 22  # padding before the first element
 Z_PLACE, Y_PLACE, X_PLACE = 23, 24, 25  # steps of the input of `lay_back` along the kernel
-SPACE = 26  # of the images: result and input
+RUNS = 26  # where there is for each place along x which windows see no padding: first and stop
+SPACE = 27  # of the images: result and input
 
 
 def add_windows(args: ptr_i64, lo: i64, hi: i64, scratch: i64) -> i64:
@@ -184,8 +183,8 @@ def see(
     """Let the windows of a row see their element at one place along x, unless it is padding."""
     start = place * args[X_APART] - args[X_LOW]
     stride = args[X_STRIDE]
-    first = maximum(0, -(start // stride))
-    stop = minimum(args[X_COUNT], -((start - args[X_SIZE]) // stride))
+    first = args[args[RUNS] + 2 * place]
+    stop = args[args[RUNS] + 2 * place + 1]
     step = stride * args[X_STEP]
     source = at + start * args[X_STEP]
     if step == 1:

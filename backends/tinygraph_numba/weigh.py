@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from tinygraph_numba.dialect import (
     f32,
-    fma,
     i64,
     lanes,
     load,
@@ -170,7 +169,7 @@ def tile(
                 for v in unroll(0, Vectors):
                     slope = load(slopes, at + v * Width, Width)
                     sum = r * Span + v * Width
-                    store(sums, sum, fma(seen, slope, load(sums, sum, Width)))
+                    store(sums, sum, load(sums, sum, Width) + seen * slope)
     for r in unroll(0, Rows):
         if place + r < places:
             at = into + (place + r) * args[ROUNDED] + o

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import prod
 
-from tinygraph.compiler.kernel import Instruction, Slot, row_major
+from tinygraph.compiler.kernel import Instruction, Slot
+from tinygraph.compiler.sources import is_dense
 from tinygraph_numba import sliding
 from tinygraph_numba.generic import specialised, type_name, work_name
 from tinygraph_numba.plan import Plan
@@ -25,7 +26,7 @@ def plan(instruction: Instruction) -> Plan | None:
     if dims > DIMS or any(not 0 < prod(slot.view.shape[-dims:]) < 1 << 31 for slot in slots):
         return None
     view = instruction.outputs[0].view
-    if view.strides[-dims:] != row_major(view.shape[-dims:]) or prod(view.shape) == 0:
+    if prod(view.shape) == 0 or not is_dense(view, len(view.shape) - dims):
         return None
     return PLANS[instruction.kernel.name](instruction)
 
@@ -67,18 +68,31 @@ def _plan(
         sizes, counts = counts, sizes
     lows = [low for low, _ in params.get("padding", ())]
     images = Space(x.view.shape[:lead], (out.view.strides[:lead], x.view.strides[:lead]))
+    space = images.collapsed().args()
     work = prod(counts) * prod(kernel)
     return Plan(
         kernel=specialised(entry, Value=type_name(x.dtype), Work=work_name(x.dtype)),
         args=(
             out, x, *_three(steps, 0), *_three(sizes, 1), *_three(counts, 1), *_three(kernel, 1),
             *_three(params["stride"], 1), *_three(params["dilation"], 1), *_three(lows, 0),
-            *_three(places, 0), *images.collapsed().args(),
+            *_three(places, 0), sliding.SPACE + len(space), *space,
+            *_runs(sizes[-1], counts[-1], kernel[-1], instruction),
         ),
         extent=images.size,
         grain=max(1, CHUNK // work),
         scratch=max(sizes[-1], counts[-1]) * 16,
     )  # fmt: skip
+
+
+def _runs(size: int, count: int, kernel: int, instruction: Instruction) -> list[int]:
+    """For each place along the last dimension, the windows for which it is not padding."""
+    params = instruction.params
+    stride, apart = params["stride"][-1], params["dilation"][-1]
+    low = params["padding"][-1][0] if "padding" in params else 0
+    runs = []
+    for start in range(-low, kernel * apart - low, apart):
+        runs += [max(0, -(start // stride)), min(count, -((start - size) // stride))]
+    return runs
 
 
 def _three(numbers: Ints, missing: int) -> tuple[int, ...]:

@@ -115,6 +115,15 @@ def test_the_result_may_have_any_strides(op):
             assert_close(out, want)
 
 
+def test_strides_of_dimensions_of_one_element_say_nothing():
+    x, w, params = layer(2, 1, 6, 9, 5)
+    g = conv.eval(np, x, w, **params)
+    params = {**params, "size": (5, 5)}
+    out = np.lib.stride_tricks.as_strided(np.zeros(150, "float32"), w.shape, (100, 8, 20, 4))
+    drive(plan, conv_weight, (x, g), params, outputs=[out])
+    assert_close(out, conv_weight.eval(np, x, g, **params))
+
+
 def test_nan_stays_where_windows_see_it():
     x, w, params = layer(2, 3, 8, 9, 3, padding=1)
     x[0, 1, 4, 4] = np.nan

@@ -13,9 +13,18 @@ above the ranks of all its other readers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from tinygraph.compiler.group import (
+    Group,
+    Place,
+    Read,
+    Refusal,
+    checks_all,
+    covers,
+    innermost,
+    level,
+    runs_over_results,
+)
 from tinygraph.compiler.kernel import View
 from tinygraph.compiler.sources import (
     Extents,
@@ -24,15 +33,27 @@ from tinygraph.compiler.sources import (
     broadcast,
     dense,
     extents_of,
-    normal,
     size_of,
     sources,
     through,
 )
+from tinygraph.compiler.spaces import (
+    by_rows,
+    cost,
+    element,
+    fixed_dims,
+    is_loops,
+    is_reduction,
+    laid_over,
+    root_form,
+    rows_over,
+    stretched,
+    varies_inside,
+)
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Node
 from tinygraph.ops.bounds import within
-from tinygraph.ops.movement import iota, reshape, slice_
+from tinygraph.ops.movement import iota
 from tinygraph.ops.random import random_bits
 from tinygraph.ops.registry import CONST, ITEM
 
@@ -41,90 +62,6 @@ MAX_OPERANDS = 24
 MAX_COPIES = 4  # of a node in one group, seen through different lenses
 MAX_RECOMPUTED = 32  # the cost, in additions, of what a group may compute a second time
 FEW_ROWS, SMALL = 8, 1 << 14  # fewer rows are not worth a pass each, if they are not small
-
-REDUCTIONS = ("sum", "prod", "max", "min", "any", "all")
-_COSTS = {
-    **dict.fromkeys(("divide", "sqrt", "rsqrt", "floor_divide", "remainder"), 3),
-    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "tanh", "sigmoid",
-                     "erf", "erfc", "sin", "cos", "tan", "pow", "random_bits"), 8),
-    **dict.fromkeys(("asin", "acos", "atan", "atan2", "hypot", "sinh", "cosh", "asinh", "acosh",
-                     "atanh", "logaddexp", "erfinv", "lgamma", "digamma", "zeta"), 20),
-}  # fmt: skip
-
-
-def cost(node: Node) -> int:
-    """What one element of `node` costs, in additions."""
-    return _COSTS.get(node.op.name, 1)
-
-
-class Read(NamedTuple):
-    """One operand of a node in a group: its base, and the view of it over the space."""
-
-    base: Node
-    lens: Lens
-    view: View
-
-
-class Place(NamedTuple):
-    """How a node is laid over the space of its group (a reduction: how its operand is)."""
-
-    lens: Lens
-    reads: tuple[Read, ...]
-
-
-class Refusal(NamedTuple):
-    """Why `node` is not computed together with `reader`, one that reads it."""
-
-    node: Node
-    reader: Node | None
-    reason: str
-
-    def __str__(self) -> str:
-        reader = "the outputs" if self.reader is None else f"{self.reader.op.name}"
-        where = "" if self.reader is None else f" (at {self.reader.origin})"
-        return (
-            f"{self.node.op.name} (at {self.node.origin}) is not fused with {reader}{where}: "
-            f"{self.reason}"
-        )
-
-
-@dataclass(slots=True, eq=False)
-class Group:
-    """Nodes that become one kernel.
-
-    root: the node that started it; None stands for what the caller receives. solid: a kernel of
-    one node. places: for each member's id the views (over its elements, in row-major order)
-    under which it is computed. wants: for each base's id the views that
-    members read it under. reduced: the dimensions that are reduced, `columns`: one row after
-    another. across: the results of rows are reduced too. floor: no group that feeds this one has
-    a rank below. late: it writes state.
-    """
-
-    root: Node | None
-    space: Extents
-    rank: int
-    solid: bool = False
-    late: bool = False
-    reduced: frozenset[int] | None = None
-    columns: bool = False
-    across: bool = False
-    floor: float = float("inf")
-    recomputed: int = 0
-    nodes: list[Node] = field(default_factory=list)
-    outputs: list[Node] = field(default_factory=list)
-    places: dict[int, dict[View, Place]] = field(default_factory=dict)
-    wants: dict[int, dict[View, Lens]] = field(default_factory=dict)
-    needs: dict[int, Node] = field(default_factory=dict)
-
-    @property
-    def steps(self) -> int:
-        """How many steps the kernel has so far."""
-        return sum(map(len, self.places.values()))
-
-    @property
-    def operands(self) -> int:
-        """About how many arrays it reads and writes."""
-        return len(self.wants) + len(self.outputs)
 
 
 class Fusion:
@@ -242,9 +179,9 @@ class Fusion:
             return self._fits_reduction(node, group, views) or self._refuse(
                 node, group, "it is over another iteration space"
             )
-        if node.op is not iota and not all(map(_varies_inside, views)):
+        if node.op is not iota and not all(map(varies_inside, views)):
             return self._refuse(node, group, "it would be computed again for every row")
-        if node.op is within and (group.late or not _checks(views, node, group)):
+        if node.op is within and (group.late or not checks_all(views, node, group)):
             return self._refuse(node, group, "all its elements are checked, once and in order")
         if any(self._reads(node, lens) is None for lens in views.values()):
             return self._refuse(node, group, "its operands cannot be read in this order")
@@ -256,29 +193,29 @@ class Fusion:
             return False
         (view,) = views
         space = group.space
-        if _runs_over_results(group, node):
-            space, view = shape, _stretched(node)
-            if not _by_rows(node) or not self._may_widen(node, group):
+        if runs_over_results(group, node):
+            space, view = shape, stretched(node)
+            if not by_rows(node) or not self._may_widen(node, group):
                 return False
-        reduced = _zeros(view)
-        lens = _over(shape, space)
+        reduced = fixed_dims(view)
+        lens = laid_over(shape, space)
         widened = space != group.space
         if not reduced or size_of(shape) != size_of(space):
             return False
-        if view != through(_stretched(node), size_of(shape), lens):
+        if view != through(stretched(node), size_of(shape), lens):
             return False
         rows = size_of(n for d, n in enumerate(space) if d not in reduced)
         few = rows < FEW_ROWS and size_of(space) > SMALL  # too few to be run through twice
         return (
             (widened or group.reduced is None or group.reduced == reduced)
             and (widened or not few)
-            and (_innermost(reduced, space) or not any(each.op is within for each in group.nodes))
+            and (innermost(reduced, space) or not any(each.op is within for each in group.nodes))
             and self._reads(node, lens) is not None
         )
 
     def _may_widen(self, node: Node, group: Group) -> bool:
         """Whether all of `group` can be computed once for each row that `node` reduces."""
-        extra = _rows_over(node)
+        extra = rows_over(node)
         return all(
             self._reads(member, (*place.lens, *extra)) is not None
             for member in group.nodes
@@ -287,7 +224,7 @@ class Fusion:
 
     def _widen(self, node: Node, group: Group) -> None:
         """Lay `group`, which runs over the results of `node`, over what `node` reduces."""
-        extra = _rows_over(node)
+        extra = rows_over(node)
         wants = {key: views for key, views in group.wants.items() if key == id(node)}
         places, group.places, group.wants = group.places, {}, {}
         group.space = extents_of(node.inputs[0])
@@ -321,7 +258,7 @@ class Fusion:
         if writes != group.late and (writes or not all(other.late for other in others)):
             return self._refuse(node, group, "state is written after everything else")
         views = group.wants[id(node)]
-        if len(views) > 1 or not _covers(next(iter(views)), node, group):
+        if len(views) > 1 or not covers(next(iter(views)), node, group):
             return self._refuse(node, group, "it is not computed there as a whole")
         return self._lift(group, others) or self._refuse(
             node, group, "what else reads it must run before"
@@ -353,7 +290,7 @@ class Fusion:
     def _operands(self, node: Node, lens: Lens) -> list[tuple[Source, Lens]]:
         if node.op is random_bits:  # the seed and the draw, which the state holds
             state = self.sources[id(node.inputs[0])]
-            return [(state, (*_element(i), broadcast(extents_of(node)), *lens)) for i in (0, 1)]
+            return [(state, (*element(i), broadcast(extents_of(node)), *lens)) for i in (0, 1)]
         shape = extents_of(node)
         operands = []
         for child in node.inputs:
@@ -366,12 +303,12 @@ class Fusion:
     def _join(self, node: Node, group: Group) -> None:
         """Compute `node` in the loops of `group`, under every view that is wanted of it."""
         if is_reduction(node):
-            if _runs_over_results(group, node):
+            if runs_over_results(group, node):
                 group.across = group.reduced is not None
                 self._widen(node, group)
             (view,) = group.wants[id(node)]
-            group.wants[id(node)] = {view: _over(extents_of(node.inputs[0]), group.space)}
-            group.reduced = _zeros(view)
+            group.wants[id(node)] = {view: laid_over(extents_of(node.inputs[0]), group.space)}
+            group.reduced = fixed_dims(view)
         views = group.wants.pop(id(node))
         group.nodes.append(node)
         self._enter(node, group, views)
@@ -394,7 +331,7 @@ class Fusion:
 
     def _own(self, node: Node, readers: list[Group]) -> None:
         """Start a group with `node`, or let it join one that runs through the same arrays."""
-        space, view, reduced, columns = _shape_of_root(node)
+        space, view, reduced, columns = root_form(node)
         lens: Lens = ()
         reads = self._reads(node, lens)
         assert reads is not None
@@ -419,7 +356,7 @@ class Fusion:
                     continue
                 form = (group.space, group.reduced, group.columns, group.late)
                 first = alike.setdefault(form, group)
-                if first is not group and self._share(first, group) and _level(first, group):
+                if first is not group and self._share(first, group) and level(first, group):
                     self._absorb(first, group)
                     gone.add(id(group))
         self.groups = [group for group in self.groups if id(group) not in gone]
@@ -476,139 +413,3 @@ class Fusion:
                 ):
                     return group
         return None
-
-
-# ------------------------------------------------------------------------------- single nodes
-
-
-def _level(one: Group, other: Group) -> bool:
-    """Whether two groups have one rank, or the lower can be lifted: so that neither waits for
-    the other."""
-    low, high = (one, other) if one.rank < other.rank else (other, one)
-    if high.rank >= low.floor:
-        return False
-    low.rank = high.rank
-    return True
-
-
-def is_reduction(node: Node) -> bool:
-    """Whether `node` is a reduction that a kernel of loops can hold."""
-    if node.op.kind != "reduce" or node.op.name not in REDUCTIONS:
-        return False
-    shape = extents_of(node.inputs[0])
-    return any(shape[axis] > 1 for axis in node.params["axis"])
-
-
-def is_loops(node: Node) -> bool:
-    """Whether `node` can be computed by loops over its elements, or those of its operand."""
-    if node.op.kind == "elementwise":
-        return node.op.scalar is not None
-    if is_reduction(node):
-        return size_of(extents_of(node.inputs[0])) > 0
-    return node.op in (iota, random_bits, within) or (
-        node.op.kind == "view" and node.op is not ITEM
-    )
-
-
-def _shape_of_root(node: Node) -> tuple[Extents, View, frozenset[int] | None, bool]:
-    """The space that a node alone runs over, the view of its result there, the dimensions that
-    are reduced, and whether by columns: where the innermost dimension is kept."""
-    if node.op.kind == "view":  # in the order of what it copies
-        space = extents_of(node.inputs[0])
-        return space, dense(space), None, False
-    if not is_reduction(node):
-        return extents_of(node), dense(extents_of(node)), None, False
-    space = extents_of(node.inputs[0])
-    view = _stretched(node)
-    return space, view, _zeros(view) or None, bool(_zeros(view)) and not _by_rows(node)
-
-
-def _by_rows(node: Node) -> bool:
-    """Whether a reduction runs along the innermost dimension of its operand, so that each row
-    gives one result; else whole rows are added to each other, column by column."""
-    long = [d for d, n in enumerate(extents_of(node.inputs[0])) if n != 1]
-    return bool(long) and long[-1] in node.params["axis"]
-
-
-def _runs_over_results(group: Group, node: Node) -> bool:
-    """Whether the space of `group` is that of the results of the reduction `node`, so that all
-    else there comes after it. There may be reductions over that whole space."""
-    views = group.wants[id(node)]
-    everything = frozenset(d for d, n in enumerate(group.space) if n != 1)
-    return (
-        size_of(group.space) == size_of(extents_of(node))
-        and list(views) == [dense(group.space)]
-        and (group.reduced is None or (group.reduced == everything and not group.columns))
-    )
-
-
-def _zeros(view: View) -> frozenset[int]:
-    """The dimensions along which a view does not move."""
-    pairs = zip(view.shape, view.strides, strict=True)
-    return frozenset(d for d, (n, stride) in enumerate(pairs) if n != 1 and stride == 0)
-
-
-def _rows_over(node: Node) -> Lens:
-    """The lens that lays the results of a reduction over what it reduces."""
-    shape, axes = extents_of(node.inputs[0]), node.params["axis"]
-    kept = tuple(1 if d in axes else n for d, n in enumerate(shape))
-    return ((reshape, (("shape", kept),), 1), broadcast(shape))
-
-
-def _stretched(node: Node) -> View:
-    """A reduction's result laid over the shape of its operand."""
-    space, axes = extents_of(node.inputs[0]), node.params["axis"]
-    kept = iter(dense(tuple(n for d, n in enumerate(space) if d not in axes)).strides)
-    strides = tuple([0 if d in axes else next(kept) for d in range(len(space))])
-    return normal(View(0, space, strides))
-
-
-def _over(shape: Extents, space: Extents) -> Lens:
-    """The lens that lays a whole array of `shape` over `space`, which has as many elements."""
-    return () if shape == space else ((reshape, (("shape", space),), 1),)
-
-
-def _element(index: int) -> Lens:
-    """The lens on one element of a vector."""
-    return ((slice_, (("slices", ((index, 1, 1),)),), 1), (reshape, (("shape", ()),), 1))
-
-
-def _varies_inside(view: View) -> bool:
-    """Whether an element is needed at few indices, or is the same along the innermost dimension,
-    so that it can be computed once a row. Else it would be computed again and again."""
-    varying = [s for s, n in zip(view.strides, view.shape, strict=True) if n != 1]
-    return not any(varying) or all(varying) or varying[-1] == 0
-
-
-def _covers(view: View, node: Node, group: Group) -> bool:
-    """Whether `view` has every element of `node`: once, or once for each row that is reduced."""
-    dims = [(s, n) for s, n in zip(view.strides, view.shape, strict=True) if s]
-    zeros = _zeros(view)
-    reduced = zeros if is_reduction(node) else group.reduced
-    if view.offset or (zeros and (group.columns or zeros != reduced)):
-        return False
-    expected = 1
-    for stride, extent in sorted(dims):
-        if stride != expected:
-            return False
-        expected *= extent
-    return expected == size_of(extents_of(node))
-
-
-def _checks(views: Iterable[View], node: Node, group: Group) -> bool:
-    """Whether the loops of `group` meet every element of `node`, in the order that they have."""
-    (view, *others) = views
-    strides = [stride for stride in view.strides if stride]
-    return (
-        not others
-        and not group.columns
-        and strides == sorted(strides, reverse=True)
-        and _covers(view, node, group)
-        and (bool(_zeros(view)) or _innermost(group.reduced or (), group.space))
-    )
-
-
-def _innermost(dims: Collection[int], space: Extents) -> bool:
-    """Whether no other dimension of `space` comes after these."""
-    others = [d for d, n in enumerate(space) if n != 1 and d not in dims]
-    return not dims or max(others, default=-1) < min(dims)

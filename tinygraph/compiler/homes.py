@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tinygraph.compiler.fuse import Fusion, Group, is_reduction
+from tinygraph.compiler.fuse import Fusion
+from tinygraph.compiler.group import Group
 from tinygraph.compiler.kernel import View, row_major
 from tinygraph.compiler.sources import (
     Lens,
@@ -18,6 +19,7 @@ from tinygraph.compiler.sources import (
     size_of,
     through,
 )
+from tinygraph.compiler.spaces import is_reduction
 from tinygraph.graph.node import Node
 from tinygraph.ops.contract import dot_general
 from tinygraph.ops.movement import concat, permute, reshape

@@ -61,10 +61,10 @@ class Kernel:
         i  inner: the loop within a row, the innermost dimension among them
 
     A step is elementwise (as is a check, `within`), a constant, or a reduction (sum, prod, max,
-    min, any, all, with no parameters) over all `i` dimensions; where there are `r` dimensions, over all of these. The
-    result of a reduction over `i` may be used by further steps, at every index of the row. One
-    with the parameter over = "o" is over all rows, of a value that each row has one of; only
-    steps on values that do not vary at all come after it.
+    min, any, all, with no parameters) over all `i` dimensions; where there are `r` dimensions,
+    over all of these. The result of a reduction over `i` may be used by further steps, at every
+    index of the row. One with the parameter over = "o" is over all rows, of a value that each
+    row has one of; only steps on values that do not vary at all come after it.
     Inputs and outputs are laid out over the whole space, with stride 0 where they do not vary.
     """
 

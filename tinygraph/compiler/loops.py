@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tinygraph.compiler.fuse import Group, Place, is_reduction
+from tinygraph.compiler.group import Group, Place
 from tinygraph.compiler.homes import Home, target
 from tinygraph.compiler.kernel import Kernel, Operand, Step, View
 from tinygraph.compiler.sources import normal
+from tinygraph.compiler.spaces import is_reduction
 from tinygraph.dtypes import DType, int64, uint64
 from tinygraph.graph.node import Node
 from tinygraph.ops.movement import iota

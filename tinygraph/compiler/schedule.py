@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tinygraph.compiler.chain import chained
-from tinygraph.compiler.fuse import Fusion, Group, Refusal
+from tinygraph.compiler.fuse import Fusion
+from tinygraph.compiler.group import Group, Refusal
 from tinygraph.compiler.homes import homes
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot, Storage, View, single
 from tinygraph.compiler.loops import Loops, copying, loops

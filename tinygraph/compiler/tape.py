@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.fuse import Refusal
+from tinygraph.compiler.group import Refusal
 from tinygraph.compiler.kernel import Instruction, Kernel, Slot
 from tinygraph.compiler.memory import MemoryPlan
 

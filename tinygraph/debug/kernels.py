@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from tinygraph import config
 from tinygraph.compiler.compile import body_tape, fuses
-from tinygraph.compiler.fuse import Refusal
+from tinygraph.compiler.group import Refusal
 from tinygraph.compiler.kernel import Instruction, Kernel
 from tinygraph.compiler.tape import Tape
 from tinygraph.debug.subject import lines_of, many, tape_of

@@ -69,7 +69,7 @@ def same_settings(module: Any, before: Mapping[str, Any]) -> Guard:
 
     def holds() -> bool:
         present = owner()
-        return present is not None and [vars(present).get(name) for name in names] == values
+        return present is not None and [*map(vars(present).get, names)] == values
 
     return holds
 
