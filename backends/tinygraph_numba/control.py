@@ -72,7 +72,8 @@ def _is_laid_out(instruction: Instruction) -> bool:
 def _scan(instruction: Instruction) -> Plan:
     params = instruction.params
     room = Room()
-    body = _body(params["body"], room)
+    body = _linked(params["body"])
+    bodies = [Body(body, room.take(body.nbytes))]
     length, carries = params["length"], params["carries"]
     stepped = partial(_stepped, length=length, reverse=params["reverse"])
     bases = [
@@ -81,7 +82,7 @@ def _scan(instruction: Instruction) -> Plan:
     ]
     bases += map(Base, instruction.outputs[:carries])
     bases += map(stepped, instruction.outputs[carries:])
-    return _plan(instruction, kernels.scan, [body], bases, room, carries=carries, length=length)
+    return _plan(instruction, kernels.scan, bodies, bases, room, carries=carries, length=length)
 
 
 def _stepped(slot: Slot, length: int, reverse: bool) -> Base:
@@ -95,7 +96,9 @@ def _stepped(slot: Slot, length: int, reverse: bool) -> Base:
 
 def _cond(instruction: Instruction) -> Plan:
     room = Room()
-    bodies = [_body(instruction.params[name], room) for name in ("then_body", "else_body")]
+    branches = [_linked(instruction.params[name]) for name in ("then_body", "else_body")]
+    place = room.take(max(linked.nbytes for linked in branches))  # only one of them runs
+    bodies = [Body(linked, place) for linked in branches]
     predicate, *inputs = instruction.inputs
     bases = [Base(slot) for slot in (*inputs, *instruction.outputs)]
     return _plan(instruction, kernels.cond, bodies, bases, room, choice=predicate)
@@ -103,7 +106,8 @@ def _cond(instruction: Instruction) -> Plan:
 
 def _while_loop(instruction: Instruction) -> Plan:
     room = Room()
-    bodies = [_body(instruction.params[name], room) for name in ("cond_body", "body")]
+    parts = [_linked(instruction.params[name]) for name in ("cond_body", "body")]
+    bodies = [Body(linked, room.take(linked.nbytes)) for linked in parts]
     bases = [Base(slot) for slot in (*instruction.inputs, *instruction.outputs)]
     return _plan(
         instruction, kernels.while_loop, bodies, bases, room,
@@ -114,9 +118,8 @@ def _while_loop(instruction: Instruction) -> Plan:
 PLANS = {"scan": _scan, "cond": _cond, "while_loop": _while_loop}
 
 
-def _body(graph: Graph, room: Room) -> Body:
-    linked = link(body_tape(graph, fuse="fuse" not in config.get("SKIP")))
-    return Body(linked, room.take(linked.nbytes))
+def _linked(graph: Graph) -> Linked:
+    return link(body_tape(graph, fuse="fuse" not in config.get("SKIP")))
 
 
 def _plan(
@@ -145,5 +148,6 @@ def _plan(
         grain=1,
         scratch=max(body.linked.scratch for body in bodies),
         shared=room.nbytes,
+        parallel=any(body.linked.parallel for body in bodies),
         inside=inside,
     )

@@ -57,7 +57,7 @@ def rest_f64(a: f64, b: f64) -> f64:
         return nan
     while r >= d:
         shift = exponent_f64(r) - exponent_f64(d) - 51
-        near = times_power_f64(d, shift if shift > 0 else 0)
+        near = times_power_f64(d, shift if shift > 0 else 0, False)
         r = fma(-trunc(r / near), near, r)
         r = r + near if r < 0.0 else r
     return r

@@ -97,7 +97,7 @@ def link(tape: Tape, pool: int = 0) -> Linked:
         template,
         nbytes=rounded(template.nbytes) + table.arena + max((p.shared for p in plans), default=0),
         scratch=scratch,
-        parallel=any(_is_parallel(*pair) for pair in pairs),
+        parallel=any(plan.parallel or _chunks(plan) > 1 for plan in plans),
         instructions=tuple(instructions),
         plans=tuple(plans),
         args=tuple(table.args),
@@ -123,11 +123,6 @@ def _planned(instruction: Instruction, calls: list[HostCall]) -> Plan:
         calls.append(HostCall(instruction))
         plan = calls[-1].plan()
     return plan
-
-
-def _is_parallel(instruction: Instruction, plan: Plan) -> bool:
-    """Whether the workers may be of use: for its chunks, or those within its body."""
-    return _chunks(plan) > 1 or instruction.kernel.kind == "control"
 
 
 def _chunks(plan: Plan) -> int:

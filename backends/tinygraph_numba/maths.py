@@ -57,12 +57,9 @@ EXPONENT_F32 = -0x800000  # a mask for the exponent and the sign, where they sta
 PER_EXPONENT_F32 = 1.1920929e-07  # 2^-23
 ONE_F32 = 0x3F800000  # the bits of 1.0: n << 23 added to them gives 2^n
 ONE_F64 = 0x3FF0000000000000
-# A power of 2 with such an exponent is 0 when it is rounded. With NONE, the bits of its root that
-# are made by arithmetic are those of 0.0.
-LEAST_F32 = -151
-NONE_F32 = -254
-LEAST_F64 = -1076
-NONE_F64 = -2046
+# A power of 2 with a lesser exponent is less than half of the smallest float.
+LEAST_F32 = -150
+LEAST_F64 = -1075
 
 # ------------------------------------------------------------------------------ exponentials
 
@@ -92,24 +89,23 @@ def expm1_near_zero_f64(r: f64) -> f64:
     return fma(r * r, p, r)
 
 
-def times_power_f32(p: f32, n: i32) -> f32:
-    """p * 2^n for |n| <= 250 and p near 1, rounded once where the result is subnormal.
+def times_power_f32(p: f32, n: i32, none: bool) -> f32:
+    """p * 2^n for |n| <= 250 and p near 1, rounded once where the result is subnormal; 0 if `none`.
 
     In two factors, because 2^n itself may be out of range. Of n, only the lower 9 bits count.
-    For n = NONE_F32 both are 0. So what is far too small for a float is 0 at once; to find that
-    out by multiplication takes the processor about as long as all the rest.
+    `none` tells that the result is too small for a float: a processor takes long to find that out.
     """
     half = n >> 1
     first = bits(f32, (half << 23) + ONE_F32)
-    second = bits(f32, ((n - half) << 23) + ONE_F32)
+    second: f32 = 0.0 if none else bits(f32, ((n - half) << 23) + ONE_F32)
     return p * first * second
 
 
-def times_power_f64(p: f64, n: i64) -> f64:
-    """p * 2^n for |n| <= 2000 and p near 1, 0 for NONE_F64; see `times_power_f32`."""
+def times_power_f64(p: f64, n: i64, none: bool) -> f64:
+    """p * 2^n for |n| <= 2000 and p near 1, 0 if `none`; see `times_power_f32`."""
     half = n >> 1
     first = bits(f64, (half << 52) + ONE_F64)
-    second = bits(f64, ((n - half) << 52) + ONE_F64)
+    second: f64 = 0.0 if none else bits(f64, ((n - half) << 52) + ONE_F64)
     return p * first * second
 
 
@@ -131,22 +127,24 @@ def exp_bounded_f64(x: f64) -> f64:
 
 def exp_scaled_f32(x: f32, shift: i32) -> f32:
     """exp(x) * 2^shift, |shift| <= 64, without overflow or underflow in between. 1 ulp."""
-    x = f32(NONE_F32 - shift) * LN2 if x < f32(LEAST_F32 - shift) * LN2 else x
+    none = x < f32(LEAST_F32 - shift) * LN2
+    x = -150.0 if x < -150.0 else x
     x = 130.0 if x > 130.0 else x
     whole = fma(x, LOG2_E, TO_WHOLE_F32)
     n = whole - TO_WHOLE_F32
     r = fma(n, -LN2_REST_F32, fma(n, -LN2, x))
-    return times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole) + shift)
+    return times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole) + shift, none)
 
 
 def exp_scaled_f64(x: f64, shift: i64) -> f64:
     """exp(x) * 2^shift, |shift| <= 64, without overflow or underflow in between. 1.5 ulp."""
-    x = f64(NONE_F64 - shift) * LN2 if x < f64(LEAST_F64 - shift) * LN2 else x
+    none = x < f64(LEAST_F64 - shift) * LN2
+    x = -850.0 if x < -850.0 else x
     x = 850.0 if x > 850.0 else x
     whole = fma(x, LOG2_E, TO_WHOLE_F64)
     n = whole - TO_WHOLE_F64
     r = fma(n, -LN2_REST_F64, fma(n, -LN2, x))
-    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole) + shift)
+    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole) + shift, none)
 
 
 def exp_f32(x: f32) -> f32:
@@ -161,20 +159,22 @@ def exp_f64(x: f64) -> f64:
 
 def exp2_f32(x: f32) -> f32:
     """2 to the power x; exact for whole x. 1 ulp."""
-    x = NONE_F32 if x < LEAST_F32 else x
+    none = x < LEAST_F32
+    x = -200.0 if x < -200.0 else x
     x = 200.0 if x > 200.0 else x
     whole = x + TO_WHOLE_F32
     r = (x - (whole - TO_WHOLE_F32)) * LN2
-    return times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole))
+    return times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole), none)
 
 
 def exp2_f64(x: f64) -> f64:
     """2 to the power x; exact for whole x. 1.5 ulp."""
-    x = NONE_F64 if x < LEAST_F64 else x
+    none = x < LEAST_F64
+    x = -1200.0 if x < -1200.0 else x
     x = 1200.0 if x > 1200.0 else x
     whole = x + TO_WHOLE_F64
     r = (x - (whole - TO_WHOLE_F64)) * LN2
-    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole))
+    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole), none)
 
 
 def expm1_f32(x: f32) -> f32:

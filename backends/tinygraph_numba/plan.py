@@ -38,6 +38,7 @@ class Plan:
     error: Callable[[Sequence[int]], Exception] | None = None
     # For an instruction that runs others: which of them ended the run, found from the args.
     inside: Callable[[Sequence[int]], list[Stop]] | None = None
+    parallel: bool = False  # and whether some of them may be shared out
 
 
 class Stop(NamedTuple):

@@ -18,6 +18,8 @@ from tinygraph_numba.dialect import (
 )
 from tinygraph_numba.maths import (
     EXPONENT_F32,
+    LEAST_F32,
+    LEAST_F64,
     LIFT_F32,
     LIFT_F64,
     LN2,
@@ -107,11 +109,12 @@ def pow_f32(x: f32, y: f32) -> f32:
     high = -inf if a == 0.0 else high
     t = y * high
     rest = fma(y, high, -t) + y * low if abs(t) < 200.0 else 0.0
+    none = t < LEAST_F32
     t = 200.0 if t > 200.0 else t
     t = -200.0 if t < -200.0 else t
     whole = t + TO_WHOLE_F32
     r = ((t - (whole - TO_WHOLE_F32)) + rest) * LN2
-    size = times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole))
+    size = times_power_f32(expm1_near_zero_f32(r) + 1.0, bits(i32, whole), none)
     return power_cases_f32(x, y, size)
 
 
@@ -168,7 +171,7 @@ def exp_sum_f64(x: f64, low: f64) -> f64:
     whole = fma(y, LOG2_E, TO_WHOLE_F64)
     n = whole - TO_WHOLE_F64
     r = fma(n, -LN2_REST_F64, fma(n, -LN2, y)) + (low if x == y else 0.0)
-    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole))
+    return times_power_f64(expm1_near_zero_f64(r) + 1.0, bits(i64, whole), x < LEAST_F64 * LN2)
 
 
 def power_cases_f64(x: f64, y: f64, size: f64) -> f64:

@@ -26,6 +26,12 @@ from tinygraph_numba.scalars import (
 
 DEEPEST = 64  # functions within functions; more is a recursion
 
+# The body of a loop over lanes, in lines of LLVM's text, that is a long chain of operations each
+# of which waits for the one before, as mathematical functions are. Several vectors together keep
+# the processor busy; for still longer bodies it has not registers enough.
+LONG = range(100, 1000)
+TOGETHER = 4
+
 
 def translate(scope: Scope, entry: str, symbol: str, attributes: str = "") -> str:
     """LLVM's text for function `entry`, which gets the name `symbol`."""
@@ -299,8 +305,12 @@ class Statements(Expressions):
         parallel = self.code.meta(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
         loop = self.code.distinct(f"self, !{parallel}")
         self.code.groups.append(group)
+        before = len(self.code.lines)
         self._count(name, start, stop, node, after=f", !llvm.loop !{loop}")
         self.code.groups.pop()
+        if len(self.code.lines) - before in LONG:
+            together = self.code.meta(f'!{{!"llvm.loop.interleave.count", i32 {TOGETHER}}}')
+            self.code.metadata[loop] = f"distinct !{{!{loop}, !{parallel}, !{together}}}"
 
     def _count(
         self,

@@ -2,8 +2,9 @@
 
 python tests/benchmarks/bench_workloads.py NAME [--repeats N] [--limit SECONDS]
 
-cold: seconds from the definition of the graph to the first loss. step_ms: the median of the
-steps after that. rss_mib: the most memory that the process held.
+first_s: seconds from the definition of the graph to the first loss. step_ms: the median of the
+steps after that. instructions: of the tape. arena_mib, over_bound: the memory for temporaries, and
+how many times the most that is alive at one time. rss_mib: the most memory that the process held.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from timing import report, steady
 
 import tinygraph as tg
 from tinygraph import nn, optim
+from tinygraph.compiler.compile import TAPES
 from tinygraph.nn import functional as F
 from tinygraph.tensor import Tensor
 
@@ -120,7 +122,7 @@ def measure(name: str, repeats: int, limit: float) -> None:
     start = time.perf_counter()
     step = WORKLOADS[name]()
     first = step()
-    cold = time.perf_counter() - start
+    start_up = time.perf_counter() - start
     times = steady(step, repeats, limit)
     last = step()
     if name in NOT_TRAINING:
@@ -129,10 +131,22 @@ def measure(name: str, repeats: int, limit: float) -> None:
         assert last < first, f"{name}: the loss did not go down: {first} and then {last}"
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     report(
-        "workload", name, cold=round(cold, 3), step_ms=round(statistics.median(times) * 1e3, 3),
-        min_ms=round(min(times) * 1e3, 3), n=len(times), first=round(first, 5),
-        last=round(last, 5), rss_mib=peak // (2**20 if sys.platform == "darwin" else 2**10),
+        "workload", name, first_s=round(start_up, 3),
+        step_ms=round(statistics.median(times) * 1e3, 3), min_ms=round(min(times) * 1e3, 3),
+        n=len(times), **of_the_tape(), first=round(first, 5), last=round(last, 5),
+        rss_mib=peak // (2**20 if sys.platform == "darwin" else 2**10),
     )  # fmt: skip
+
+
+def of_the_tape() -> dict[str, Any]:
+    """The size of the longest tape there is, which is that of the step."""
+    tape = max((compiled.tape for compiled in TAPES.values()), key=len)
+    memory = tape.memory
+    return {
+        "instructions": len(tape),
+        "arena_mib": round(memory.peak / 2**20, 2),
+        "over_bound": round(memory.peak / max(memory.lower_bound, 1), 2),
+    }
 
 
 if __name__ == "__main__":

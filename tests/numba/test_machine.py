@@ -13,6 +13,7 @@ from tinygraph import config
 from tinygraph.runtime import backend as backends
 from tinygraph_numba import link, machine
 from tinygraph_numba.backend import NumbaBackend
+from tinygraph_numba.batch import batched
 from tinygraph_numba.plan import Plan
 
 THREADS = [1, 2, 7]
@@ -190,6 +191,13 @@ def test_the_workers_take_part():
         if len(np.unique(result)) == 2:
             return
     pytest.fail("all chunks were run by one thread")
+
+
+@pytest.mark.parametrize(("size", "chunks"), [(4, 1), (1 << 15, 30)])
+def test_tiny_parts_are_no_work_for_several_threads(size, chunks):
+    plan = Plan(kernel(LINE), (slot("output", 0, size), slot("input", 0, size), 2), size, size)
+    batch = batched([plan] * 30)
+    assert -(-batch.extent // batch.grain) == chunks
 
 
 # ------------------------------------------------------------------------------------ errors

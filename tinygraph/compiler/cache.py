@@ -63,6 +63,11 @@ class Cache(Generic[Value]):
                 self._values.popitem(last=False)
         return value
 
+    def values(self) -> list[Value]:
+        """All values, the least recently used first."""
+        with self._lock:
+            return list(self._values.values())
+
     def info(self) -> CacheInfo:
         """Hits, misses, size and limit."""
         with self._lock:

@@ -112,7 +112,7 @@ def compile_graph(
 ) -> Compiled:
     """Compile without looking in the cache."""
     start = time.perf_counter()
-    tape = make_tape(graph, names, updates, fuses(backend))
+    tape = make_tape(graph, names, updates, fuses(backend), takes_loops(backend))
     debug = config.get("DEBUG")
     if "tape" in debug:
         print(tape, file=sys.stderr)
@@ -137,23 +137,30 @@ def fuses(backend: Any) -> bool:
     return getattr(backend, "fuses", False) and "fuse" not in skip and "nan" not in check
 
 
+def takes_loops(backend: Any) -> bool:
+    """Whether `backend` has kernels of loops at all."""
+    return bool(getattr(backend, "fuses", False))
+
+
 def make_tape(
     graph: Graph,
     names: Sequence[str] = (),
     updates: Mapping[int, int] | None = None,
     fuse: bool = False,
+    loops: bool = False,
 ) -> Tape:
-    """The tape of a graph whose sizes are all known. fuse: compute nodes together."""
+    """The tape of a graph whose sizes are all known. fuse: compute nodes together, by kernels of
+    loops; with `loops` those that could be are such kernels in any case."""
     names = tuple(names) or tuple(map(name_of, graph.inputs))
     with _building():
-        return _lowered(optimise(graph, fuse=fuse), names, dict(updates or {}), fuse)
+        return _lowered(optimise(graph, fuse=fuse), names, dict(updates or {}), fuse, loops)
 
 
 def body_tape(graph: Graph, fuse: bool) -> Tape:
     """The tape of the body of a scan, cond or while_loop out of a graph that was optimised."""
     names = tuple(map(name_of, graph.inputs))
     with _building():
-        return _lowered(prepare(graph) if fuse else graph, names, {}, fuse)
+        return _lowered(prepare(graph) if fuse else graph, names, {}, fuse, True)
 
 
 @contextmanager
@@ -167,8 +174,10 @@ def _building() -> Iterator[None]:
         STATE.evaluate = before
 
 
-def _lowered(graph: Graph, names: tuple[str, ...], updates: dict[int, int], fuse: bool) -> Tape:
-    program = lower(graph, updates, fuse)
+def _lowered(
+    graph: Graph, names: tuple[str, ...], updates: dict[int, int], fuse: bool, loops: bool
+) -> Tape:
+    program = lower(graph, updates, fuse, loops)
     defer_updates(program, updates)
     memory = plan(program)
     return Tape(

@@ -13,6 +13,7 @@ above the ranks of all its other readers.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from itertools import islice
 
 from tinygraph.compiler.group import (
     Group,
@@ -61,18 +62,24 @@ MAX_STEPS = 64  # of a kernel: bounds what has to be compiled at once
 MAX_OPERANDS = 24
 MAX_COPIES = 4  # of a node in one group, seen through different lenses
 MAX_RECOMPUTED = 32  # the cost, in additions, of what a group may compute a second time
+NEAR = 8  # of the groups that read an array, so many are looked at for one to join
 FEW_ROWS, SMALL = 8, 1 << 14  # fewer rows are not worth a pass each, if they are not small
 
 
 class Fusion:
     """The groups of a graph. `updates`: the numbers of the outputs that are next values of state.
+    fuse: whether nodes are computed together; else, with `loops`, those that can be are loops,
+    each by itself.
 
     groups: in no particular order. sources: of each node. refusals: why nodes stay apart.
     """
 
-    def __init__(self, graph: Graph, updates: Collection[int] = (), fuse: bool = True) -> None:
+    def __init__(
+        self, graph: Graph, updates: Collection[int] = (), fuse: bool = True, loops: bool = True
+    ) -> None:
         self.graph = graph
         self.fuse = fuse
+        self.loops = loops or fuse
         self.sources: dict[int, Source] = sources(graph)
         self.order = {id(node): place for place, node in enumerate(graph.nodes)}
         self.groups: list[Group] = []
@@ -84,7 +91,8 @@ class Fusion:
         for node in reversed(graph.nodes):
             if id(node) not in given and id(node) in self.readers:
                 self._place(node)
-        self._merge()
+        if fuse:
+            self._merge()
 
     def _start(self, updates: Collection[int]) -> None:
         """The outputs are read by two groups that are no kernels: results, and next states."""
@@ -107,8 +115,8 @@ class Fusion:
             origin.update((id(group), group) for group in readers)
         elif node.op.leaf or node.op is CONST:
             return
-        elif is_loops(node) and self.fuse and not (node.op is within and self.states in readers):
-            self._place_loops(node, readers)
+        elif is_loops(node) and self.loops and not (node.op is within and self.states in readers):
+            self._place_loops(node, readers if self.fuse else [], readers)
         else:
             self._alone(node, readers)
 
@@ -136,8 +144,9 @@ class Fusion:
 
     # ------------------------------------------------------------------------ where it may go
 
-    def _place_loops(self, node: Node, readers: list[Group]) -> None:
-        joinable = [group for group in readers if self._fits(node, group)]
+    def _place_loops(self, node: Node, chosen: list[Group], readers: list[Group]) -> None:
+        """Find a group among `chosen` for a node that `readers` read, or start one."""
+        joinable = [group for group in chosen if self._fits(node, group)]
         alone = len(joinable) == 1
         if len(joinable) == len(readers) and (alone or self._again(node, joinable)):
             for group in joinable:
@@ -335,7 +344,9 @@ class Fusion:
         lens: Lens = ()
         reads = self._reads(node, lens)
         assert reads is not None
-        group = self._sibling(node, readers, reads, (space, reduced, columns))
+        group = None
+        if self.fuse:
+            group = self._sibling(node, readers, reads, (space, reduced, columns))
         if group is None:
             group = self._group(node, space, readers)
         else:
@@ -400,7 +411,8 @@ class Fusion:
         for read in reads:
             if read.base.op is CONST or size_of(extents_of(read.base)) != size_of(space):
                 continue
-            for group in self.readers.get(id(read.base), {}).values():
+            beside = reversed(self.readers.get(id(read.base), {}).values())
+            for group in islice(beside, NEAR):
                 if (
                     not group.solid
                     and group.space == space

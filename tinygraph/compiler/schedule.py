@@ -47,13 +47,13 @@ def nbytes(aval: Aval) -> int:
 
 
 class _Lowering:
-    def __init__(self, graph: Graph, updates: Collection[int], fuse: bool) -> None:
+    def __init__(self, graph: Graph, updates: Collection[int], fuse: bool, loops: bool) -> None:
         self.graph = graph
-        self.fuse = fuse
-        self.fusion = Fusion(graph, updates, fuse)
+        self.fusion = Fusion(graph, updates, fuse, loops)
+        self.loops = self.fusion.loops
         self.program = Schedule(refusals=self.fusion.refusals)
         self.found: dict[int, Slot] = {}  # by the id of a base
-        self.homes = homes(self.fusion)
+        self.homes = homes(self.fusion) if fuse else {}
         self.views: dict[tuple[int, View], Slot] = {}
         self.items: dict[int, list[Node]] = {}  # by the id of a node with several results
         for node in graph.nodes:
@@ -158,7 +158,7 @@ class _Lowering:
 
     def emit(self, node: Node) -> None:
         """One node as a kernel of its own."""
-        if node.op is concat and self.fuse:
+        if node.op is concat and self.loops:
             return self.emit_joined(node)
         if node.outs is None:
             outputs: tuple[Slot, ...] = (self.result(node),)
@@ -173,7 +173,7 @@ class _Lowering:
         """What a kernel of one node reads. The body of a loop finds its inputs in row-major
         order, the slices of sequences too: what lies otherwise is copied once, before the loop."""
         slots = [self.seen(child) for child in node.inputs]
-        if node.op.kind == "control" and self.fuse:
+        if node.op.kind == "control" and self.loops:
             stepped = sequences(node.params)
             for number, child in enumerate(node.inputs):
                 if not is_dense(slots[number].view, int(number in stepped)):
@@ -184,7 +184,7 @@ class _Lowering:
         """`target`, to which the value of `node` is copied."""
         source = self.seen(node)
         same = Node(identity, (node,), {}, node.aval, node.origin, False)
-        if not self.fuse:
+        if not self.loops:
             self.append(single(same), (source,), (target,), same)
         elif 0 not in target.view.shape:
             base = self.fusion.sources[id(node)].base
@@ -254,13 +254,15 @@ class _Lowering:
         self.program.outputs.append(slot)
 
 
-def lower(graph: Graph, updates: Collection[int] = (), fuse: bool = True) -> Schedule:
+def lower(
+    graph: Graph, updates: Collection[int] = (), fuse: bool = True, loops: bool = True
+) -> Schedule:
     """The instructions of `graph`, whose sizes are all known. Storage is not placed yet.
 
     updates: the numbers of the outputs that are next values of state. fuse: whether nodes are
-    computed together.
+    computed together. loops: whether the backend takes kernels of loops, for single nodes too.
     """
-    program = _Lowering(graph, updates, fuse).run()
+    program = _Lowering(graph, updates, fuse, loops).run()
     if fuse:
         program.instructions = chained(program.instructions, updates)
     _number(program)
