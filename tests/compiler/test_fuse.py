@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agreement import agree
 from hypothesis import HealthCheck, given, settings
 from networks import fed, lenet, training
 from plans import check_plan
@@ -22,8 +23,6 @@ from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.passes import PIPELINE
 from tinygraph_numpy.backend import NumpyExecutable
 
-DIGITS = {"float16": 2e-2, "bfloat16": 1e-1, "float32": 1e-4, "float64": 1e-9}
-
 
 def tape_of(*outputs, inputs, updates=None):
     """The fused tape of Tensors or nodes over placeholders."""
@@ -40,16 +39,6 @@ def run(tape, arrays):
     outputs = [np.empty(slot.view.shape, slot.dtype) for slot in tape.outputs]
     NumpyExecutable(tape, [ins.kernel for ins in tape.instructions])(arrays, outputs)
     return outputs
-
-
-def agree(one, other):
-    if one.dtype.kind in "biu":
-        np.testing.assert_array_equal(one, other)
-        return
-    digits = DIGITS[one.dtype.name]
-    one, other = one.astype("float64"), other.astype("float64")
-    largest = np.abs(one[np.isfinite(one)]).max(initial=1.0)
-    np.testing.assert_allclose(other, one, rtol=digits, atol=digits * largest)
 
 
 def same(tape, graph_tape, shapes, seed=0):
