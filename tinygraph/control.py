@@ -1,7 +1,8 @@
 """Control flow on Tensors: loops and choices that stay in the graph. Named as in JAX.
 
 The functions given are traced once, on stand-ins for their arguments; what they read from
-outside is passed along, with its gradient.
+outside is passed along, with its gradient. They may not assign to a Tensor from outside, but for
+that of `checkpoint`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from tinygraph.graph.node import Node
 from tinygraph.ops.call import checkpoint_nodes, custom_vjp_nodes
 from tinygraph.ops.control import cond_nodes, while_nodes
 from tinygraph.ops.scan import scan_nodes
+from tinygraph.runtime.writes import Cell, collected, refused
 from tinygraph.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -67,7 +69,8 @@ def scan(
         results.append(ys)
         return new.nodes, ys.nodes
 
-    last, stacked = scan_nodes(step, carry.nodes, sequences.nodes, length, reverse)
+    with refused("scan"):
+        last, stacked = scan_nodes(step, carry.nodes, sequences.nodes, length, reverse)
     return carry.build(last), results[-1].build(stacked)
 
 
@@ -107,9 +110,10 @@ def cond(pred: Any, true_function: Function, false_function: Function, *operands
 
         return run
 
-    nodes = cond_nodes(
-        to_tensor(pred).node, branch(true_function), branch(false_function), inputs.nodes
-    )
+    with refused("cond"):
+        nodes = cond_nodes(
+            to_tensor(pred).node, branch(true_function), branch(false_function), inputs.nodes
+        )
     _check_same(results[1], results[0], "cond: the result of the second function")
     return results[0].build(nodes)
 
@@ -134,11 +138,15 @@ def while_loop(cond_function: Function, body_function: Function, init: Any) -> A
         _check_same(new, carry, "while_loop: the new value")
         return new.nodes
 
-    return carry.build(while_nodes(test, step, carry.nodes))
+    with refused("while_loop"):
+        nodes = while_nodes(test, step, carry.nodes)
+    return carry.build(nodes)
 
 
 def checkpoint(function: Function) -> Function:
     """`function`, whose intermediate values are computed again for the gradient instead of kept.
+
+    What it assigns to Tensors from outside, as batch norm does, is assigned once.
 
     Source: Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.
 
@@ -152,13 +160,19 @@ def checkpoint(function: Function) -> Function:
     def wrapped(*args: Any) -> Any:
         inputs = _Structure(args)
         results: list[_Structure] = []
+        cells: list[Cell] = []
 
         def run(nodes: list[Node]) -> list[Node]:
-            results.append(_Structure(function(*inputs.build(nodes))))
-            return results[-1].nodes
+            with collected() as writes:
+                results.append(_Structure(function(*inputs.build(nodes))))
+            cells.extend(cell for cell, _ in writes.kept)
+            return [*results[-1].nodes, *[value for _, value in writes.kept]]
 
         nodes = checkpoint_nodes(run, inputs.nodes)
-        return results[-1].build(nodes)
+        count = len(results[-1].nodes)
+        for cell, node in zip(cells, nodes[count:], strict=True):
+            cell.assign(Tensor(node))
+        return results[-1].build(nodes[:count])
 
     return wrapped
 
@@ -194,7 +208,8 @@ class custom_vjp:
             name = getattr(self.function, "__name__", "the function")
             raise GraphError(f"custom_vjp: call {name}.defvjp(forward, backward) first")
         call = _CustomCall(self._forward, self._backward, args)
-        nodes = custom_vjp_nodes(call.run, call.pull, call.inputs.nodes)
+        with refused("custom_vjp"):
+            nodes = custom_vjp_nodes(call.run, call.pull, call.inputs.nodes)
         return call.value.build(nodes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -217,6 +218,8 @@ class Tensor:
             )
         if STATE.trace is not None:
             STATE.trace.touch(self)
+        if STATE.writes is not None:
+            STATE.writes.append((weakref.ref(self), self.node))
         with no_grad():
             node = node if node.dtype == self.dtype else cast(node, dtype=self.dtype)
             node = assign(node, self.node)

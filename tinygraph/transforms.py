@@ -29,6 +29,7 @@ from tinygraph.ops.movement import stop_gradient as stop_gradient_op
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.rules import full, product, show_shape, zeros_like
 from tinygraph.runtime import lazy
+from tinygraph.runtime.writes import refused
 from tinygraph.tensor import Tensor
 
 Function = Callable[..., Any]
@@ -342,7 +343,7 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
         axes = in_axes if isinstance(in_axes, tuple) else (in_axes,) * len(args)
         if len(axes) != len(args):
             raise ShapeError(f"vmap: in_axes has {len(axes)} entries for {len(args)} arguments")
-        mapped, stand_ins, arguments = [], [], []
+        mapped, stand_ins, parts = [], [], []
         for argument, axis in zip(args, axes, strict=True):
             nodes, structure = _nodes(argument)
             if axis is not None:
@@ -351,11 +352,11 @@ def vmap(function: Function, in_axes: Any = 0, out_axes: int = 0) -> Function:
                 inner = [_one(node) for node in nodes]
                 stand_ins += inner
                 nodes = inner
-            arguments.append(_tree(structure, nodes))
+            parts.append((structure, nodes))
         size = _mapped_size(mapped)
         example = _stand_in(Aval((), uint64))
-        with counted(example):
-            outputs, structure = _nodes(function(*arguments))
+        with refused("vmap"), counted(example):
+            outputs, structure = _nodes(function(*[_tree(*part) for part in parts]))
         numbers = iota(size=size, dtype=uint64)
         results = batch(outputs, [*stand_ins, example], [*mapped, numbers], size)
         return _tree(structure, [_from_front(node, out_axes) for node in results])

@@ -173,7 +173,8 @@ class CheckedExecutable(NumbaExecutable):
             return [array_at(slot, self.address(slot, memory, inputs, outputs)) for slot in slots]
 
         for number, instruction in enumerate(self.tape.instructions):
-            known = holds_infinity(arrays(instruction.inputs))  # now: an output may lie on it
+            # looked for now: an output may lie on an input
+            known = holds_infinity(instruction.kernel, arrays(instruction.inputs))
             self.part(memory, (_UNSEEN, *inputs, *outputs), number, number + 1)
             check_finite(instruction, arrays(instruction.outputs), known)
         done[0] = True

@@ -16,7 +16,7 @@ def plan(instruction: Instruction) -> Plan | None:
     its kernel and where its args begin; then the args of both.
     """
     product, after = instruction.links
-    found, second = contract.plan_rows(product), loops.plan(after)
+    found, second = contract.plan_rows(product), loops.plan_rows(after)
     if found is None or second is None or second.finish or second.before or second.shared:
         return None
     first = found.plan

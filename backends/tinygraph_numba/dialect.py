@@ -66,8 +66,12 @@ def bits(kind: type[T], x: float) -> T:
     _refuse()
 
 
-def lanes(start: int, stop: int) -> range:
-    """`range(start, stop)` whose iterations may run side by side."""
+def lanes(start: int, stop: int, together: int = 1) -> range:
+    """`range(start, stop)` whose iterations may run side by side.
+
+    together: a literal, how many vectors to compute at a time. The operations of one may then run
+    while those of another wait for results, as in mathematical functions they do most of the time.
+    """
     _refuse()
 
 

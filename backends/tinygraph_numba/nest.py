@@ -23,6 +23,7 @@ from tinygraph.compiler.kernel import Kernel, Operand, Ref, Step
 from tinygraph.dtypes import DType
 from tinygraph.graph.node import Aval
 from tinygraph.ops.bounds import within
+from tinygraph.ops.random import philox
 
 # The time of one element of an op, in additions; 1 for all that are not named.
 COSTS: dict[str, int] = {
@@ -31,7 +32,7 @@ COSTS: dict[str, int] = {
     **dict.fromkeys(("expm1", "log1p", "sin", "cos", "sinh", "cosh", "logaddexp"), 12),
     **dict.fromkeys(("tan", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh"), 16),
     **dict.fromkeys(("erf", "erfc", "erfinv", "pow"), 16),
-    "philox": 40,
+    "philox": 12,
     **dict.fromkeys(("lgamma", "digamma", "zeta"), 100),
 }
 ACROSS = ("over", "o")  # the parameter of a reduction over all rows
@@ -94,7 +95,8 @@ class Nest:
     rows, sweep, columns: the dimensions whose indices make a row; those that a pass runs over,
     from the outermost; those of the sweep that have one result each, where reductions run over
     others. along: the dimension that the work is shared out along, where there is one row only;
-    None: the rows are. between: the sweeps over columns, one before each pass and one behind
+    None: the rows are. It may be one that is reduced: each chunk then has a part of the sums of
+    all columns. between: the sweeps over columns, one before each pass and one behind
     the last. outside: outputs that are stored outside all sweeps. late: outputs that are stored
     when all chunks are done. partial: the reductions of which each chunk has only a part.
     """
@@ -110,6 +112,17 @@ class Nest:
     late: tuple[int, ...] = ()
     along: int | None = None
     partial: tuple[Ref, ...] = ()
+
+    @property
+    def down(self) -> bool:
+        """Whether a chunk is a part of each column, rather than some of the columns."""
+        return bool(self.columns) and self.along in self.sweep and self.along not in self.columns
+
+    @property
+    def may_go_down(self) -> bool:
+        """Whether chunks could be that: where nothing within the loops needs the sums."""
+        alone = bool(self.columns) and not self.rows and len(self.passes) == 1
+        return alone and not self.passes[0].stores
 
     @property
     def buffers(self) -> list[Ref]:
@@ -148,6 +161,23 @@ class Nest:
         values = [each for each in sweep.values if each in needed]
         return Sweep(sweep.dims, values, [each for each in sweep.buffered if each in needed])
 
+    def draws(self, sweep: Sweep) -> dict[Ref, Ref]:
+        """The random words in the innermost loop of a sweep that are those of one number after
+        another; for each the input that has the numbers."""
+        found = {}
+        for ref in sweep.values:
+            step = self.values[ref].step
+            if step is None or step.op is not philox:
+                continue
+            *state, index = step.args
+            number = self.args(index)[0] if self.args(index) else index
+            if number >= len(self.kernel.inputs) or not self.kernel.inputs[number].index:
+                continue
+            steady = all(self.values[each].varies.isdisjoint(sweep.dims) for each in state)
+            if steady and self.kernel.inputs[number].layout[sweep.dims[-1]] == "1":
+                found[ref] = number
+        return found
+
     def args(self, ref: Ref) -> tuple[Ref, ...]:
         """What a value is computed from."""
         step = self.values[ref].step
@@ -157,6 +187,11 @@ class Nest:
         """Which values are computed from a value; None stands for the outputs."""
         found: set[Ref | None] = {v.ref for v in self.values if ref in self.args(v.ref)}
         return found | {None} if ref in self.kernel.results else found
+
+    def costs(self, sweep: Sweep) -> list[int]:
+        """The time of each value that a sweep computes, in additions."""
+        steps = [self.values[ref].step for ref in sweep.values]
+        return [COSTS.get(step.op.name, 1) if step is not None else 1 for step in steps]
 
     def swept(self, ref: Ref) -> bool:
         """Whether a value changes within a row."""
@@ -168,8 +203,8 @@ class Nest:
         return bool(self.rows) and not value.stage and not value.varies
 
 
-def lay_out(kernel: Kernel) -> Nest:
-    """The nest of loops for a kernel of kind "loops"."""
+def lay_out(kernel: Kernel, down: bool = False) -> Nest:
+    """The nest of loops for a kernel of kind "loops". down: see `Nest.down`; if it may be."""
     roles = _plain(kernel)
     places = {role: tuple(d for d, each in enumerate(roles) if each == role) for role in "ori"}
     columns = places["i"] if places["r"] else ()
@@ -177,7 +212,11 @@ def lay_out(kernel: Kernel) -> Nest:
     nest = Nest(kernel, values, places["o"], places["r"] + places["i"], columns)
     _assign_outputs(nest)
     _fill_passes(nest)
-    _share_out(nest, places["i"])
+    if down and nest.may_go_down:
+        nest.along, nest.partial = nest.sweep[0], tuple(nest.reductions)
+        nest.late, nest.outside = nest.outside, ()
+    else:
+        _share_out(nest, places["i"])
     return nest
 
 

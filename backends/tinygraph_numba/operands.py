@@ -74,6 +74,7 @@ class Operands:
     def _buffers(self) -> list[Statement]:
         lines = []
         inner = self.nest.inner
+        lines.append(("columns", " * ".join(f"n{each}" for each in inner) or "1"))
         for place, dim in enumerate(inner[:-1]):
             lines.append((f"at_s{dim}", " * ".join(f"n{each}" for each in inner[place + 1 :])))
         for place, (name, kind) in enumerate(buffers(self.nest, self.accumulators).items()):
@@ -198,6 +199,8 @@ def _loop_names(nest: Nest) -> dict[int, str]:
 def buffers(nest: Nest, accumulators: dict[Ref, Accumulator]) -> dict[str, str]:
     """The buffers of a nest, by name, and their types."""
     found = {f"kept{ref}": held(nest.values[ref].dtype) for ref in nest.buffers}
+    for sweep in (*nest.passes, *nest.between):
+        found |= {f"words{ref}": "u32" for ref in nest.draws(sweep)}
     for ref in nest.reductions if nest.columns else ():
         each = accumulators[ref]
         found[f"total{each.ref}"] = each.total_kind

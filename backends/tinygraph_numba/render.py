@@ -6,7 +6,7 @@ of a row in one or several passes, and over the blocks in which sums are formed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
@@ -18,6 +18,7 @@ from tinygraph_numba.operands import NotRendered, Operands
 
 ROW_BLOCK = 1024  # elements of a row that are summed before their sum joins the total
 COLUMN_BLOCK = 64  # the same for elements of a column
+TOGETHER = 4  # vectors that are computed at a time in a long loop with mathematical functions
 TILE = 64  # elements of a row that are computed for several rows, before the next ones
 
 Levels = list[list[Statement]]  # what is done outside all loops, within the first, and so on
@@ -25,13 +26,14 @@ SIGNATURE = "(args: ptr_i64, lo: i64, hi: i64, scratch: i64) -> i64:"
 
 
 @cache
-def render(kernel: Kernel) -> str | None:
+def render(kernel: Kernel, down: bool = False) -> str | None:
     """The source of a kernel; None if the kernel language has none, as where an op is missing.
 
-    It has a function `kernel`, and where chunks leave parts of a result, also `finish`.
+    It has a function `kernel`, and where chunks leave parts of a result, also `finish`. down:
+    see `Nest`.
     """
     try:
-        return Renderer(lay_out(kernel)).source()
+        return Renderer(lay_out(kernel, down)).source()
     except NotRendered:
         return None
 
@@ -54,7 +56,7 @@ class Renderer:
         self._kernel_body()
         texts = [self._function("kernel", formulas(self.nest.kernel))]
         if self.nest.partial:
-            self._finish_body()
+            (self._finish_columns if self.nest.down else self._finish_body)()
             texts.append(self._function("finish", ["Combines what the chunks have come to."]))
         return "\n\n".join(texts)
 
@@ -112,12 +114,17 @@ class Renderer:
     def _roots(self) -> Iterator[Ref]:
         """What is needed of the values outside the sweeps before all chunks are done."""
         nest = self.nest
-        for sweep in (*nest.passes, *nest.between):
-            for ref in (*sweep.values, *sweep.reductions):
-                yield from nest.args(ref)
-            yield from (nest.kernel.results[output] for output in sweep.stores)
+        yield from self._read((*nest.passes, *(nest.between[:-1] if nest.down else nest.between)))
         yield from (nest.kernel.results[output] for output in nest.outside)
-        yield from (arg for ref in nest.partial for arg in nest.args(ref))
+        if not nest.down:
+            yield from (arg for ref in nest.partial for arg in nest.args(ref))
+
+    def _read(self, sweeps: Iterable[Sweep]) -> Iterator[Ref]:
+        """What sweeps compute with, and store."""
+        for sweep in sweeps:
+            for ref in (*sweep.values, *sweep.reductions):
+                yield from self.nest.args(ref)
+            yield from (self.nest.kernel.results[output] for output in sweep.stores)
 
     def _rows(self, needed: Sequence[Ref]) -> None:
         """The loop over rows."""
@@ -150,6 +157,9 @@ class Renderer:
                 return
             self._finished(found)
             self._outer([ref for ref in needed if nest.values[ref].stage == number + 1])
+        if nest.down:
+            self._share_columns()
+            return
         if nest.columns:
             self._between(len(nest.passes))
         self.assign(*[self._across(self.accumulators[ref]) for ref in nest.partial])
@@ -215,6 +225,8 @@ class Renderer:
         refs = self.nest.partial
         place = refs.index(accumulator.ref)
         index = "chunk" if len(refs) == 1 else f"chunk * {len(refs)} + {place}"
+        if self.nest.down:
+            index = f"({index}) * columns + {self._at()[1:-1]}"
         return f"shared_{accumulator.shared_kind}[{index}]"
 
     def _finish_body(self) -> None:
@@ -233,6 +245,32 @@ class Renderer:
         self._outer(needed)
         self._deliver(nest.late)
 
+    def _share_columns(self) -> None:
+        """Leave what this chunk has come to in each column for `finish`."""
+        self.write("chunk = lo // grain")
+        shared = []
+        for each in (self.accumulators[ref] for ref in self.nest.partial):
+            total = converted(f"total{each.ref}{self._at()}", each.total_kind, each.shared_kind)
+            shared.append((self._shared(each), total))
+        self._columns(shared)
+
+    def _joined(self, each: Accumulator) -> Statement:
+        """The sum of a column, with what one chunk more has come to."""
+        total = f"total{each.ref}{self._at()}"
+        part = converted(self._shared(each), each.shared_kind, each.total_kind)
+        return total, each.join(total, part)
+
+    def _finish_columns(self) -> None:
+        """The sums of the columns, and what is computed from these."""
+        nest = self.nest
+        late = [nest.kernel.results[output] for output in nest.late]
+        self._outer(outer_values(nest, [*self._read(nest.between), *late]))
+        self._between(0)
+        with self.block("for chunk in range(lo, hi):"):
+            self._columns([self._joined(self.accumulators[ref]) for ref in nest.partial])
+        self._between(1)
+        self._deliver(nest.late)
+
     # ------------------------------------------------------------------------------ sweeps
 
     def _between(self, number: int) -> None:
@@ -249,8 +287,12 @@ class Renderer:
         """What a sweep does outside its loops, within the first of them, and so on."""
         nest, operands = self.nest, self.operands
         levels: Levels = [[] for _ in range(len(sweep.dims) + 1)]
+        draws = nest.draws(sweep)
         for ref in sorted([*sweep.values, *sweep.buffered]):
-            self._find(ref, sweep, levels)
+            if ref in draws:
+                self._draw(ref, draws[ref], sweep, levels)
+            elif not self._is_number(ref, draws):
+                self._find(ref, sweep, levels)
         for ref in sweep.kept:
             depth = sweep.depth(nest.values[ref].varies)
             levels[depth].append((f"kept{ref}[{operands.index('at', sweep, depth)}]", f"v{ref}"))
@@ -276,6 +318,24 @@ class Renderer:
         elif value.step.op.kind != "const":
             levels[depth] += self._check(ref, self._inside(ref, sweep))
             levels[depth].append((f"v{ref}", operands.compute(ref)))
+
+    def _draw(self, ref: Ref, number: Ref, sweep: Sweep, levels: Levels) -> None:
+        """Enter random words: all that the innermost loop needs are computed before it."""
+        operands, depth = self.operands, len(sweep.dims) - 1
+        low, high = self._bounds(sweep.dims[-1])
+        index = operands.load(number, operands.index(f"x{number}", sweep, depth))
+        seed, draw, _ = map(operands.value, self.nest.args(ref))
+        first, count = (index, high) if low == "0" else (f"{index} + {low}", f"{high} - {low}")
+        place = f"philox_run(words{ref}, {seed}, {draw}, u64({first}), {count})"
+        levels[depth].append((f"at{ref}", place if low == "0" else f"{place} - {low}"))
+        levels[-1].append((f"v{ref}", f"words{ref}[at{ref} + i]"))
+
+    def _is_number(self, ref: Ref, draws: Container[Ref]) -> bool:
+        """Whether a value serves but to say which random words are meant."""
+        users = self.nest.users(ref)
+        return bool(users) and all(
+            user in draws or (user is not None and self._is_number(user, draws)) for user in users
+        )
 
     def _accumulate(self, ref: Ref) -> Statement:
         """One element more of a reduction."""
@@ -348,10 +408,18 @@ class Renderer:
 
     def _loop(self, sweep: Sweep, levels: Levels, depth: int, bounds: str) -> None:
         name = self.operands.loops[sweep.dims[depth]]
+        if name == "i" and sweep.dims[depth] == self.nest.along and self._is_heavy(sweep):
+            bounds += f", {TOGETHER}"
         with self.block(f"for {name} in {'lanes' if name == 'i' else 'range'}({bounds}):"):
             if name != "i":
                 self._advance(sweep, levels, depth)
             self._loops(sweep, levels, depth + 1)
+
+    def _is_heavy(self, sweep: Sweep) -> bool:
+        """Whether it has long chains of operations; but not so many that it takes long to compile
+        them several times."""
+        costs = self.nest.costs(sweep)
+        return max(costs, default=0) >= 8 and sum(costs) <= 128
 
     def _advance(self, sweep: Sweep, levels: Levels, depth: int) -> None:
         """Where the arrays that are used within a loop go on."""
@@ -372,9 +440,12 @@ class Renderer:
 
     def _each(self, statements: list[Statement]) -> None:
         """Assignments to accumulators: variables of the row, or one for each column."""
-        columns, at = Sweep(self.nest.columns), self._at()
-        placed = [(target + at, text) for target, text in statements]
-        self._loops(columns, [*[[] for _ in columns.dims], placed], 0)
+        self._columns([(target + self._at(), text) for target, text in statements])
+
+    def _columns(self, statements: list[Statement]) -> None:
+        """Statements for each column."""
+        columns = Sweep(self.nest.columns)
+        self._loops(columns, [*[[] for _ in columns.dims], statements], 0)
 
 
 def _end(wrong: Sequence[str]) -> list[str]:

@@ -26,12 +26,6 @@ from tinygraph_numba.scalars import (
 
 DEEPEST = 64  # functions within functions; more is a recursion
 
-# The body of a loop over lanes, in lines of LLVM's text, that is a long chain of operations each
-# of which waits for the one before, as mathematical functions are. Several vectors together keep
-# the processor busy; for still longer bodies it has not registers enough.
-LONG = range(100, 1000)
-TOGETHER = 4
-
 
 def translate(scope: Scope, entry: str, symbol: str, attributes: str = "") -> str:
     """LLVM's text for function `entry`, which gets the name `symbol`."""
@@ -249,12 +243,12 @@ class Statements(Expressions):
                 bounds = [self.expression(arg) for arg in args]
                 if len(bounds) == 1:
                     bounds.insert(0, Constant(0))
-                most = 3 if how == "range" else 2
+                most = 2 if how == "unroll" else 3
                 if 2 <= len(bounds) <= most:
                     LOOPS[how](self, name, bounds, node)
                     return
         raise LanguageError(
-            node.lineno, "for name in range(a, b[, step]), lanes(a, b) or unroll(a, b)"
+            node.lineno, "for name in range(a, b[, step]), lanes(a, b[, together]) or unroll(a, b)"
         )
 
     def _range(self, name: str, bounds: Sequence[Operand], node: ast.For) -> None:
@@ -303,14 +297,16 @@ class Statements(Expressions):
         start, stop, _ = arithmetic.paired(bounds[0], bounds[1], node.lineno, "lanes")
         group = self.code.distinct()
         parallel = self.code.meta(f'!{{!"llvm.loop.parallel_accesses", !{group}}}')
-        loop = self.code.distinct(f"self, !{parallel}")
+        nodes = [parallel]
+        for each in bounds[2:]:
+            if not isinstance(each, Constant):
+                raise LanguageError(node.lineno, "how many vectors run together is a literal")
+            count = f"i32 {int(each.number)}"
+            nodes.append(self.code.meta(f'!{{!"llvm.loop.interleave.count", {count}}}'))
+        loop = self.code.distinct(", ".join(["self", *[f"!{number}" for number in nodes]]))
         self.code.groups.append(group)
-        before = len(self.code.lines)
         self._count(name, start, stop, node, after=f", !llvm.loop !{loop}")
         self.code.groups.pop()
-        if len(self.code.lines) - before in LONG:
-            together = self.code.meta(f'!{{!"llvm.loop.interleave.count", i32 {TOGETHER}}}')
-            self.code.metadata[loop] = f"distinct !{{!{loop}, !{parallel}, !{together}}}"
 
     def _count(
         self,

@@ -15,6 +15,7 @@ from tinygraph.compiler.memory import ALIGNMENT
 from tinygraph.compiler.reference import index_numbers, run_loops
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import NonFiniteError, TinygraphError
+from tinygraph.ops.registry import CONST
 
 Arrays = Sequence[np.ndarray]
 Handle = Callable[[Arrays, Arrays, Mapping[str, Any]], None]
@@ -177,7 +178,8 @@ class NumpyExecutable:
         outs: list[int], single: bool, instruction: Instruction,
     ) -> None:  # fmt: skip
         arrays = [values[i] for i in args]
-        known = self.check and holds_infinity(arrays)  # now: an output may lie on its input
+        # looked for now: an output may lie on an input
+        known = self.check and holds_infinity(instruction.kernel, arrays)
         if not single or instruction.kernel.kind == "loops":
             run(arrays, [values[i] for i in outs])
         elif into:
@@ -196,8 +198,12 @@ def _layout(slot: Slot, base: np.ndarray, offset: int) -> np.ndarray:
     return np.ndarray(view.shape, slot.dtype, room, offset + view.offset * size, strides)
 
 
-def holds_infinity(arrays: Arrays) -> bool:
-    """Whether some element is infinite, as the scores of a mask are."""
+def holds_infinity(kernel: Kernel, arrays: Arrays) -> bool:
+    """Whether some element that the kernel reads, or a constant in it, is infinite, as the scores
+    of a mask are."""
+    for step in kernel.steps:
+        if step.op is CONST and abs(dict(step.params)["value"]) == np.inf:
+            return True
     return any(array.dtype.kind in "fV" and np.isinf(array).any() for array in arrays)
 
 

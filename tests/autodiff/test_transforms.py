@@ -291,6 +291,17 @@ def test_scan_and_its_gradient():
     assert float(run(*map(tg.tensor, args))) == pytest.approx(unrolled(*args))
 
 
+def test_no_gradient_runs_through_integers():
+    """What is truncated moves by steps, of slope 0."""
+
+    def steps(x):
+        return tg.sum(tg.astype(tg.max(tg.astype(x, tg.int64)), x.dtype) * x)
+
+    x = t(1.5, 2.5)
+    assert tg.grad(steps)(x).tolist() == [2.0, 2.0]
+    assert float(tg.jvp(steps, (x,), (t(1.0, 0.0),))[1]) == 2.0
+
+
 def test_cond_and_while_loop():
     def f(x):
         return tg.cond(tg.sum(x) > 0, lambda x: x * x, lambda x: -x, x)

@@ -35,8 +35,8 @@ def kernels(tape, kind="loops"):
 
 
 def run(tape, arrays):
-    """A tape run by the meaning of its kernels."""
-    outputs = [np.empty(slot.view.shape, slot.dtype) for slot in tape.outputs]
+    """A tape run by the meaning of its kernels. What is not written is seen."""
+    outputs = [np.full(slot.view.shape, 77, slot.dtype) for slot in tape.outputs]
     NumpyExecutable(tape, [ins.kernel for ins in tape.instructions])(arrays, outputs)
     return outputs
 
@@ -257,6 +257,37 @@ def test_results_are_written_where_they_are_needed():
     assert [ins.kernel.kind for ins in tape.instructions] == ["contract"]
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_and_a_slice_of_it_are_joined(axis):
+    """The slice is read from the part, so that the part does not lie within the whole."""
+
+    def joined(x):
+        y = tg.sin(x)
+        return tg.concat([y[:2, :3], y, y[::-1, ::-1]], axis=axis)
+
+    inputs = [tg.placeholder((2, 3), name="x")]
+    output = joined(*inputs)
+    same(
+        tape_of(output, inputs=inputs), make_tape(Graph([inputs[0].node], [output.node])), [(2, 3)]
+    )
+
+
+AGAIN = {
+    "the largest is taken away": lambda x: tg.max(x - tg.max(x) + 1),
+    "softmax": lambda x: tg.sum(F.softmax(x, 0) ** 2),
+    "variance": tg.var,
+    "normalised": lambda x: (x - tg.mean(x)) * tg.rsqrt(tg.var(x) + 0.1),
+}
+
+
+@pytest.mark.parametrize("name", AGAIN)
+def test_what_rows_yield_is_run_through_again(name):
+    """All rows have to be there before the second time."""
+    x = tg.placeholder((9, 20), name="x")
+    output = AGAIN[name](tg.sum(x, axis=1))
+    same(tape_of(output, inputs=[x]), make_tape(Graph([x.node], [output.node])), [(9, 20)])
+
+
 def test_state_is_written_last():
     p, x = fed(8, name="p"), fed(8, name="x")
     loss = reduce_sum(e.square(p - x), axis=(0,), keepdims=False)
@@ -265,6 +296,17 @@ def test_state_is_written_last():
               for ins in tape.instructions]  # fmt: skip
     assert writes == sorted(writes)
     assert tape.donated == {1: 0}
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_all_parts_of_what_depends_on_state_are_waited_for(fuse):
+    """The parts of the concatenation are copied to it one soon and one late."""
+    p = tg.placeholder((4,), name="p")
+    value = tg.cumsum(p) * 0.5
+    slow = tg.cumsum(tg.cumsum(value) + 1)
+    graph = Graph([p.node], [(tg.concat([slow, value]) * 2).node, value.node])
+    tape = make_tape(graph, updates={1: 0}, fuse=fuse, loops=True)
+    same(tape, make_tape(graph), [(4,)])
 
 
 # ------------------------------------------------------------------------------ their meaning

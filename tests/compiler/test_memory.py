@@ -222,3 +222,11 @@ def test_state_that_changes_places_is_not_lost():
     p, q = fed(8, name="p"), fed(8, name="q")
     tape = make_tape(Graph([p, q], [q + 0.0, p + 0.0]), updates={0: 0, 1: 1})
     assert len(tape.donated) < 2
+
+
+@pytest.mark.parametrize("fuse", [False, True])
+def test_state_without_elements(fuse):
+    """Nothing writes its next value."""
+    p, q = fed(0, 3, name="p"), fed(4, name="q")
+    graph = Graph([p, q], [p * 2.0, q * 2.0])
+    assert make_tape(graph, updates={0: 0, 1: 1}, fuse=fuse, loops=True).donated[1] == 1

@@ -157,3 +157,15 @@ def test_normalize_takes_zeros_and_large_numbers(p, dtype):
     assert got.dtype == dtype
     np.testing.assert_allclose(got[0], 1000 ** (-1 / p), rtol=1e-3)
     assert not got[1].any()
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_averages_do_not_follow_an_open_batch_without_a_variance(size, rng):
+    norm = nn.BatchNorm1d(3)
+    x = tg.placeholder((None, 3), name="x")
+    step = tg.function([x], norm(x), updates={})
+    step(rng.standard_normal((4, 3)))
+    before = norm.running_mean.numpy(), norm.running_var.numpy()
+    assert step(rng.standard_normal((size, 3))).shape == (size, 3)
+    np.testing.assert_array_equal(norm.running_mean.numpy(), before[0])
+    np.testing.assert_array_equal(norm.running_var.numpy(), before[1])

@@ -46,7 +46,9 @@ class Loops:
         """An index input with these strides."""
         view = View(offset, self.extents, tuple(strides))
         slot = Slot(len(self.arrays), Storage("index", 0, 0), view, int64)
-        self._input(index_numbers(view), slot, "".join("0" if s == 0 else "s" for s in strides))
+        *outer, last = strides
+        layout = ["0" if s == 0 else "s" for s in outer] + [{0: "0", 1: "1"}.get(last, "s")]
+        self._input(index_numbers(view), slot, "".join(layout))
         return len(self.arrays) - 1
 
     def _input(self, array, slot, layout=None):

@@ -51,6 +51,8 @@ from tinygraph_numba.language import LanguageError
         ("return f32(1)", 3, "kernel returns i64, not f32"),
         ("return", 3, "kernel returns 1 values, not 0"),
         ("for k in unroll(0, hi):\n    x = k", 3, "unroll takes literals"),
+        ("for k in lanes(0, 9, hi):\n    x = k", 3, "how many vectors run together is a literal"),
+        ("for k in unroll(0, 9, 2):\n    x = k", 3, "for name in range"),
         ("x = sqrt(x=1.0)", 3, "without keywords"),
         ("x = atomic_add(a, 0, 1)", 3, "atomic_add takes a ptr_i64 and 2 i64"),
         ("x = call(1.0)", 3, "call takes the address of a function"),

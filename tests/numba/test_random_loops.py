@@ -3,9 +3,12 @@
 import random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_kernels import Loops
+
+from tinygraph_numba import loops
 
 ROLES = (
     "", "i", "oi", "ooi", "ii", "oii", "ri", "ori", "rri", "orii", "oriri", "oioi", "rii", "or",
@@ -110,4 +113,6 @@ def test_random_kernels(seed):
     for _ in range(made.choose.randint(1, 9)):
         made.random_step()
     made.random_outputs()
-    made.check(30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loops, "CHUNK", made.choose.choice((1 << 8, 1 << 11, loops.CHUNK)))
+        made.check(30)

@@ -281,6 +281,15 @@ def test_memory_that_is_set_and_copied_by_functions_of_the_system():
     same(out, x)
 
 
+@pytest.mark.parametrize("count", [0, 1, 15, 63, 64, 65, 1000])
+def test_several_vectors_at_a_time(count):
+    x = np.linspace(-3, 3, 1000).astype("f4")
+    one, four = np.zeros_like(x), np.zeros_like(x)
+    execute("for i in lanes(lo, hi):\n    a[i] = exp(b[i])", one, x, hi=count)
+    execute("for i in lanes(lo, hi, 4):\n    a[i] = exp(b[i])", four, x, hi=count)
+    same(one, four)
+
+
 # ---------------------------------------------------------------------------------------- threads
 
 

@@ -57,10 +57,11 @@ def _walk(
 
 
 def _on_path(order: Sequence[Node], wrt: Sequence[Node]) -> set[int]:
-    """The ids of nodes that depend on some node of `wrt`."""
+    """The ids of nodes that depend on some node of `wrt`, by way of floats: integers move by
+    steps, of slope 0."""
     path = {id(node) for node in wrt}
     for node in order:
-        if node.grad and id(node) not in path:
+        if node.grad and id(node) not in path and (node.outs or is_float(node.dtype)):
             for child in node.inputs:
                 if id(child) in path and node.op.differentiable:
                     path.add(id(node))

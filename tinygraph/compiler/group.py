@@ -84,14 +84,31 @@ class Group:
 
 def runs_over_results(group: Group, node: Node) -> bool:
     """Whether the space of `group` is that of the results of the reduction `node`, so that all
-    else there comes after it. There may be reductions over that whole space."""
+    else there comes after it. There may be reductions over that whole space, if nothing there
+    waits for them: they are not known before the last row."""
     views = group.wants[id(node)]
     everything = frozenset(d for d, n in enumerate(group.space) if n != 1)
     return (
         size_of(group.space) == size_of(extents_of(node))
         and list(views) == [dense(group.space)]
         and (group.reduced is None or (group.reduced == everything and not group.columns))
+        and not _waits(group)
     )
+
+
+def _waits(group: Group) -> bool:
+    """Whether something that varies over the space of `group` reads a reduction over all of it,
+    or a number made from one."""
+    late: set[int] = set()
+    for member in reversed(group.nodes):
+        places = group.places[id(member)]
+        reduces = is_reduction(member)
+        reads = any(id(read.base) in late for place in places.values() for read in place.reads)
+        if reads and (reduces or any(stride for view in places for stride in view.strides)):
+            return True
+        if reads or reduces:
+            late.add(id(member))
+    return False
 
 
 def covers(view: View, node: Node, group: Group) -> bool:

@@ -6,6 +6,7 @@ product that is only read to be copied into another order of dimensions is writt
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from tinygraph.compiler.fuse import Fusion
@@ -61,6 +62,7 @@ def _parts(fusion: Fusion, group: Group, makers: dict[int, Group], found: dict[i
     whole = group.nodes[0]
     axis, start = whole.params["axis"], 0
     strides = row_major(extents_of(whole))
+    reads = Counter(id(fusion.sources[id(child)].base) for child in whole.inputs)
     for child in whole.inputs:
         base, lens, _ = fusion.sources[id(child)]
         view = normal(View(start * strides[axis], extents_of(child), strides))
@@ -68,8 +70,8 @@ def _parts(fusion: Fusion, group: Group, makers: dict[int, Group], found: dict[i
         maker = makers.get(id(base))
         if lens or maker is None or maker.solid or is_reduction(base) or 0 in view.shape:
             continue
-        if len(fusion.readers[id(base)]) > 1 or whole.inputs.count(child) > 1:
-            continue
+        if len(fusion.readers[id(base)]) > 1 or reads[id(base)] > 1:
+            continue  # a second part may be a slice of it
         home = Home(whole, view)
         (place,) = maker.places[id(base)]
         if target(maker, base, place, home) is not None:

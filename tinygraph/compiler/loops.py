@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -89,9 +90,9 @@ class _Writer:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, bool) or value in TEXT or value != value or value in (
-        float("inf"), float("-inf")
-    )  # fmt: skip
+    if value == 0:  # not -0.0: it equals 0.0, and kernels that are equal are compiled once
+        return math.copysign(1, value) > 0
+    return isinstance(value, bool) or value in TEXT or value != value or abs(value) == math.inf
 
 
 def loops(group: Group, homes: Mapping[int, Home]) -> Loops:

@@ -148,6 +148,8 @@ def donations(program: Schedule, updates: dict[int, int]) -> dict[int, int]:
     for output, source in updates.items():
         target = program.outputs[output]
         given = program.inputs[source].storage
+        if target.storage.first < 0:
+            continue  # it has no elements, so that nothing writes it
         if target.view != program.inputs[source].view or given.last > target.storage.first:
             continue
         if given.last == target.storage.first and not _safe_onto(program, target, given):

@@ -299,8 +299,8 @@ def together(instructions: list[Instruction]) -> list[Instruction]:
     for number, instruction in enumerate(instructions):
         reads = [level.get(id(slot.storage), -1) for slot in instruction.inputs]
         now = 1 + max(reads, default=-1)
-        for slot in instruction.outputs:
-            level[id(slot.storage)] = now
+        for slot in instruction.outputs:  # of a concatenation each part is written by itself
+            level[id(slot.storage)] = max(now, level.get(id(slot.storage), now))
         alike = instruction.kernel if _is_shared_out(instruction.kernel) else number
         groups.setdefault((now, alike), []).append(instruction)
     ordered = sorted(groups.items(), key=lambda item: item[0][0])

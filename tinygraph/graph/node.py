@@ -45,6 +45,8 @@ class State(threading.local):
     steps: the numbers of the steps (of scans) and examples (of vmap) that are being traced, the
         outermost first: random numbers differ from one to the next. None where there are no
         such numbers, and nothing random can be drawn.
+    writes: the Tensors that were assigned to, weakly, and what each held before, while a function
+        runs on stand-ins for its arguments.
     """
 
     grad: bool = True
@@ -52,6 +54,7 @@ class State(threading.local):
     origin: Origin | None = None
     trace: Any = None
     steps: tuple[Node, ...] | None = ()
+    writes: list[tuple[weakref.ref[Any], Node]] | None = None
 
 
 STATE = State()

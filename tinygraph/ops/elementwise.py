@@ -406,6 +406,12 @@ def _inside(x: Node, low: Node, high: Node) -> Node:
     return logical_and(x >= low, x <= high)
 
 
+def _clip(xp: Any, x: Any, low: Any, high: Any, out: Any = None) -> Any:
+    if out is not None:
+        return xp.clip(x, low, high, out=out)
+    return xp.clip(x, low, high).astype(x.dtype, copy=False)  # NumPy has none of bfloat16
+
+
 def _clip_samples(rng: np.random.Generator) -> list[Sample | Bad]:
     x = np.array([[-2.0, -0.5, 0.3], [0.7, 1.2, 3.0]])
     return [
@@ -417,8 +423,7 @@ def _clip_samples(rng: np.random.Generator) -> list[Sample | Bad]:
 
 clip: Op = register(Op(
     name="clip", kind="elementwise", infer=rules.numeric,
-    eval=lambda xp, x, low, high, out=None: xp.clip(x, low, high, out=out),
-    scalar="minimum(maximum(a, b), c)", into=True,
+    eval=_clip, into=True, scalar="minimum(maximum(a, b), c)",
     vjp=(
         lambda g, out, x, low, high: where(_inside(x, low, high), g, 0),
         lambda g, out, x, low, high: where(x < low, g, 0),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.dtypes import DType, Scalar, of_scalar, promote, weak
+from tinygraph.dtypes import DType, Scalar, is_float, of_scalar, promote, weak
 from tinygraph.errors import DTypeError, ShapeError, TinygraphError
 from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.graph.origin import caller
@@ -207,7 +207,9 @@ def const(value: Any, dtype: DType) -> Node:
     return CONST(value=value, dtype=dtype)
 
 
-def _cast_vjp(g: Node, out: Node, x: Node, *, dtype: DType) -> Node:
+def _cast_vjp(g: Node, out: Node, x: Node, *, dtype: DType) -> Node | None:
+    if not is_float(dtype):  # truncated: it moves by steps, of slope 0
+        return None
     return cast(g, dtype=x.dtype)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
-from tinygraph.array.elementwise import maximum
+from tinygraph.array.elementwise import maximum, where
 from tinygraph.array.reduce import in_dtype, mean_node, widened
 from tinygraph.array.sizes import as_shape
 from tinygraph.autodiff.mode import no_grad
-from tinygraph.dtypes import is_float
+from tinygraph.dtypes import int64, is_float
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
@@ -151,15 +151,18 @@ def _follow(
     with no_grad():
         if running_mean is not None:
             flat = reshape(mean_node(widened(x), axes, True), shape=running_mean.shape)
-            _move(running_mean, Tensor(flat), momentum)
+            _move(running_mean, Tensor(flat), momentum, count)
         if running_var is not None:
             flat = reshape(variance, shape=running_var.shape)
             n = const(count, flat.dtype)
-            _move(running_var, Tensor(flat * (n / (n - 1))), momentum)
+            _move(running_var, Tensor(flat * (n / (n - 1))), momentum, count)
 
 
-def _move(running: Tensor, new: Tensor, momentum: Any) -> None:
-    running.assign(running * (1 - momentum) + new * momentum)
+def _move(running: Tensor, new: Tensor, momentum: Any, count: Size) -> None:
+    moved = running * (1 - momentum) + new * momentum
+    if not is_known(count):  # one value has no variance: it would leave NaN behind for good
+        moved = where(Tensor(const(count, int64)) > 1, moved, running)
+    running.assign(moved)
 
 
 @api
