@@ -98,14 +98,16 @@ def _timed() -> Iterator[None]:
 
 
 class NumbaExecutable:
-    """A linked tape. Any number of threads may run it at once, each in memory of its own."""
+    """A linked tape. Any number of threads may run it at once, each in memory of its own.
 
-    in_place = True
+    in_place: whether next values of state may be written onto the old ones.
+    """
 
     def __init__(self, tape: Tape, pool: Pool) -> None:
         self.tape = tape
         self.pool = pool
         self.linked = link(tape, pool.address)
+        self.in_place = self.linked.in_place
         self.template, self.count = self.linked.address, len(self.linked.instructions)
         self.state = CONTEXT_BYTES + self.linked.scratch  # where it begins in the memory
         self.nbytes = self.state + self.linked.nbytes
@@ -166,7 +168,9 @@ class NumbaExecutable:
 class CheckedExecutable(NumbaExecutable):
     """Looks at every result, for TINYGRAPH_CHECK=nan. It may have to stop anywhere."""
 
-    in_place = False
+    def __init__(self, tape: Tape, pool: Pool) -> None:
+        super().__init__(tape, pool)
+        self.in_place = False
 
     def run(self, memory: Memory, inputs: Arrays, outputs: Arrays, done: np.ndarray) -> None:
         def arrays(slots: Sequence[Slot]) -> list[np.ndarray]:

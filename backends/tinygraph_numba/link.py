@@ -20,6 +20,7 @@ from tinygraph_numba import chain, machine
 from tinygraph_numba.batch import batched
 from tinygraph_numba.host import HostCall
 from tinygraph_numba.memory import rounded
+from tinygraph_numba.natives import native
 from tinygraph_numba.plan import Plan, Stop
 
 Provider = Callable[[Instruction], Plan | None]
@@ -47,13 +48,15 @@ class Linked:
 
     nbytes: of the state and, right behind it, the arena and what the chunks of an instruction
     share. scratch: bytes that each thread needs. parallel: some instruction may be shared out.
-    args: for each instruction, which words of the state are its args.
+    in_place: from the first instruction on that may write over state none can fail. args: for
+    each instruction, which words of the state are its args.
     """
 
     template: np.ndarray
     nbytes: int
     scratch: int
     parallel: bool
+    in_place: bool
     instructions: tuple[Instruction, ...]
     plans: tuple[Plan, ...]
     args: tuple[slice, ...]
@@ -90,7 +93,9 @@ def link(tape: Tape, pool: int = 0) -> Linked:
     table = _Table(tape)
     rows = [table.row(plan) for plan in plans]
     template = table.template(rows)
-    template[machine.WHOLE_FROM] = _first_update(tape, instructions)
+    first = _first_update(tape, instructions)
+    in_place = not any(map(_may_fail, plans[first:]))
+    template[machine.WHOLE_FROM] = first if in_place else len(plans)
     scratch = rounded(max((plan.scratch for plan in plans), default=0))
     template[machine.POOL], template[machine.STATE_AT] = pool, scratch
     return Linked(
@@ -98,6 +103,7 @@ def link(tape: Tape, pool: int = 0) -> Linked:
         nbytes=rounded(template.nbytes) + table.arena + max((p.shared for p in plans), default=0),
         scratch=scratch,
         parallel=any(plan.parallel or _chunks(plan) > 1 for plan in plans),
+        in_place=in_place,
         instructions=tuple(instructions),
         plans=tuple(plans),
         args=tuple(table.args),
@@ -206,3 +212,8 @@ def _first_update(tape: Tape, instructions: Sequence[Instruction]) -> int:
             if slot.storage.place == "output" and slot.storage.index in tape.donated:
                 return number
     return len(instructions)
+
+
+def _may_fail(plan: Plan) -> bool:
+    """Whether a run may end here. Python may be interrupted anywhere."""
+    return bool(plan.error or plan.inside) or plan.kernel == native("host")

@@ -15,6 +15,7 @@ import threadpoolctl
 from handmade import executable, kernel, slot
 
 import tinygraph as tg
+from tinygraph import config
 from tinygraph.runtime import backend as backends
 from tinygraph_numba.blas_threads import single_threaded
 from tinygraph_numba.natives import native
@@ -291,6 +292,26 @@ except KeyboardInterrupt:  # right after the run
 print(stopped, *results[0], *results[1])
 """
     assert run(INTERRUPT + script)[1:] == ["1.0", "1.0"]
+
+
+@pytest.mark.parametrize("skip", ["", "fuse"])
+@pytest.mark.parametrize(
+    ("fails", "bad"),
+    [(lambda top: tg.linalg.inv(tg.eye(2) * top), 0), (lambda top: tg.ones(9)[top], 100)],
+    ids=["Python", "an index"],
+)
+def test_state_is_not_written_over_before_what_may_fail(fails, bad, skip):
+    """The second next value is made from the first one."""
+    first, x = tg.state(np.ones(3, "int64")), tg.placeholder((), "int64", name="x")
+    value = tg.cumsum(first) * x
+    result = fails(tg.max(value))
+    second = tg.state(np.ones(result.shape, "float32"))
+    with tg.backend("numba"), config.override("SKIP", skip):
+        step = tg.function([x], [], updates={first: value, second: result})
+        step(1)
+        with pytest.raises((IndexError, np.linalg.LinAlgError)):
+            step(bad)
+    assert first.tolist() == [1, 2, 3]
 
 
 def test_an_interrupt_in_the_midst_of_training_leaves_a_model_that_trains_on():
