@@ -16,16 +16,16 @@ from tinygraph import config
 from tinygraph.compiler.kernel import Kernel, Slot
 from tinygraph.compiler.tape import Tape
 from tinygraph.errors import BackendError, TinygraphError
-from tinygraph_numba import cache as disk_cache
 from tinygraph_numba import machine
 from tinygraph_numba.host import array_at
 from tinygraph_numba.language import STATISTICS
+from tinygraph_numba.language import cache as disk_cache
 from tinygraph_numba.link import HEAD, link
+from tinygraph_numba.loops.render import render
 from tinygraph_numba.memory import CONTEXT_BYTES, Memory
 from tinygraph_numba.natives import held
 from tinygraph_numba.plan import Stop
 from tinygraph_numba.pool import Pool, cores
-from tinygraph_numba.render import render
 from tinygraph_numpy.backend import check_finite, holds_infinity
 
 Arrays = Sequence[np.ndarray]

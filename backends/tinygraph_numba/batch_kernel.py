@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygraph_numba.dialect import address, call, i64, minimum, pointer, ptr_i64
+from tinygraph_numba.language.dialect import address, call, i64, minimum, pointer, ptr_i64
 
 HEAD = 1  # args before the rows of the parts
 ROW = 5  # words of a row

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tinygraph.compiler.kernel import Instruction
-from tinygraph_numba import chain_kernel, contract, loops
+from tinygraph_numba import chain_kernel, loops
 from tinygraph_numba.chain_kernel import HEAD
+from tinygraph_numba.kernels import contract
 from tinygraph_numba.language import native, source_of
 from tinygraph_numba.plan import Plan
 

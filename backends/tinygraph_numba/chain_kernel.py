@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinygraph_numba.dialect import address, call, i64, minimum, ptr_i64
+from tinygraph_numba.language.dialect import address, call, i64, minimum, ptr_i64
 
 ROWS, BLOCK, EACH = 0, 1, 2
 FIRST, FIRST_ARGS, SECOND, SECOND_ARGS = 3, 4, 5, 6

@@ -9,7 +9,7 @@ the place of the result and a place of its own, so that a step never writes what
 
 from __future__ import annotations
 
-from tinygraph_numba.dialect import i64, lanes, pointer, ptr_i64, u8
+from tinygraph_numba.language.dialect import i64, lanes, pointer, ptr_i64, u8
 from tinygraph_numba.machine import bases_of, prepare, run
 
 # ----------------------------------------------------------------------------------- the args

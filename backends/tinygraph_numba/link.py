@@ -26,9 +26,10 @@ from tinygraph_numba.plan import Plan, Stop
 Provider = Callable[[Instruction], Plan | None]
 
 PROVIDERS = {
-    "loops": "loops", "contract": "contract", "chain": "chain", "conv": "conv", "window": "windows",
-    "gather": "index", "scatter": "scatter", "sort": "order", "argreduce": "order",
-    "cumulative": "cumulative", "control": "control",
+    "loops": "loops", "contract": "kernels.contract", "chain": "chain", "control": "control",
+    "conv": "kernels.conv", "window": "kernels.windows", "gather": "kernels.index",
+    "scatter": "kernels.scatter", "sort": "kernels.order", "argreduce": "kernels.order",
+    "cumulative": "kernels.cumulative",
 }  # fmt: skip
 HEAD = object.__basicsize__ // machine.WORD
 

@@ -16,7 +16,7 @@ Four records, all of 64-bit words, at the places that the names below give:
 
 from __future__ import annotations
 
-from tinygraph_numba.dialect import (
+from tinygraph_numba.language.dialect import (
     address,
     atomic_add,
     atomic_load,

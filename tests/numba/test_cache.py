@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tinygraph import config
-from tinygraph_numba import cache, language
+from tinygraph_numba import language
+from tinygraph_numba.language import cache
 
 KEY = "k" * 64
 CODE = bytes(range(256)) * 3
@@ -278,7 +279,7 @@ def test_a_process_that_is_killed_while_it_writes(folder):
         path_code()
         + """
 import os, signal
-from tinygraph_numba import cache
+from tinygraph_numba.language import cache
 os.replace = lambda source, target: os.kill(os.getpid(), signal.SIGKILL)
 cache.write("key", b"code")
 """

@@ -11,8 +11,8 @@ from layouts import broadcast_along, laid_out
 
 from tinygraph.dtypes import ALL, BY_NAME, FLOATS, is_bool
 from tinygraph.ops.contract import dot_general
-from tinygraph_numba import contract, tiles
-from tinygraph_numba.contract import plan
+from tinygraph_numba.kernels import contract, tiles
+from tinygraph_numba.kernels.contract import plan
 
 MATRICES = {"contract": ((1,), (0,)), "batch": ((), ())}
 BATCHED = {"contract": ((2,), (1,)), "batch": ((0,), (0,))}

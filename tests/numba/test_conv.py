@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from layouts import laid_out
 
 from tinygraph.ops.conv import conv, conv_input, conv_weight
-from tinygraph_numba import conv as provider
-from tinygraph_numba import tiles
-from tinygraph_numba.conv import plan
+from tinygraph_numba.kernels import conv as provider
+from tinygraph_numba.kernels import tiles
+from tinygraph_numba.kernels.conv import plan
 
 OPS = (conv, conv_input, conv_weight)
 

@@ -10,7 +10,7 @@ from layouts import broadcast_along, laid_out
 
 from tinygraph.dtypes import ALL, FLOATS, is_bool, is_float
 from tinygraph.ops.cumulative import cummax, cummin, cumprod, cumsum, linear_recurrence
-from tinygraph_numba import cumulative
+from tinygraph_numba.kernels import cumulative
 
 ONE = (cumsum, cumprod, cummax, cummin)
 SEEDS = st.integers(0, 10**6)

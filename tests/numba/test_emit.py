@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from tinygraph_numba import emit
-from tinygraph_numba.language import module_text
+from tinygraph_numba.language import emit, module_text
 
 SOURCE = """
 def kernel(args: ptr_i64, lo: i64, hi: i64, scratch: i64) -> i64:

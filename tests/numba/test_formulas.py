@@ -14,7 +14,7 @@ from tinygraph.dtypes import ALL, SIGNED, bfloat16, bool_, float16, is_bool, is_
 from tinygraph.errors import DTypeError
 from tinygraph.graph.node import Aval
 from tinygraph.ops import REGISTRY
-from tinygraph_numba.formulas import expression
+from tinygraph_numba.maths.formulas import expression
 
 OPS = {name: op for name, op in REGISTRY.items() if op.scalar and name != "cast"}
 NOT_NATIVE = {("nextafter", float16), ("nextafter", bfloat16), *(("pow", each) for each in SIGNED)}

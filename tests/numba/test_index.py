@@ -14,8 +14,8 @@ from tinygraph.dtypes import ALL, FLOATS, INTEGERS, is_bool
 from tinygraph.ops.bounds import within
 from tinygraph.ops.index import gather, scatter, scatter_along_axis, take_along_axis
 from tinygraph.ops.movement import update_slice
-from tinygraph_numba import index
-from tinygraph_numba import scatter as scatters
+from tinygraph_numba.kernels import index
+from tinygraph_numba.kernels import scatter as scatters
 
 GATHERS = (gather, take_along_axis, within)
 SCATTERS = (scatter, scatter_along_axis, update_slice)

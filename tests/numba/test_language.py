@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from texts import FLOATS, INTEGERS, apply, dtype, execute, floats, integers, pairs, same
 
-from tinygraph_numba import emit, language
+from tinygraph_numba import language
+from tinygraph_numba.language import emit
 
 
 @pytest.mark.parametrize("kind", INTEGERS)

@@ -11,7 +11,7 @@ from layouts import broadcast_along, laid_out
 from tinygraph.dtypes import ALL, FLOATS, is_bool, is_float
 from tinygraph.ops.reduce import argmax, argmin
 from tinygraph.ops.sort import argsort, sort
-from tinygraph_numba import order
+from tinygraph_numba.kernels import order
 
 SORTS, EXTREMES = (sort, argsort), (argmax, argmin)
 LENGTHS = [1, 2, 15, 16, 17, 64, 65, 300, 5000]  # about every change of method

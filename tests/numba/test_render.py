@@ -8,7 +8,7 @@ import pytest
 from loop_kernels import Loops, close
 
 from tinygraph_numba import loops
-from tinygraph_numba.render import render
+from tinygraph_numba.loops.render import render
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from texts import body, execute, function, same
 
-from tinygraph_numba import emit, language, machine
-from tinygraph_numba.dialect import f32, i64, lanes, pointer, ptr_i64
-from tinygraph_numba.language import LanguageError
+from tinygraph_numba import language, machine
+from tinygraph_numba.language import LanguageError, emit
+from tinygraph_numba.language.dialect import f32, i64, lanes, pointer, ptr_i64
 
 
 def test_addresses_and_stack():

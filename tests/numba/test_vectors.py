@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from texts import FLOATS, body, dtype, execute
 
-from tinygraph_numba import emit, language
+from tinygraph_numba import language
+from tinygraph_numba.language import emit
 
 features = emit.host()[1].split(",")
 vectors = pytest.mark.skipif("+avx2" not in features, reason="needs AVX2")
@@ -92,7 +93,8 @@ def test_a_processor_without_vectors_beyond_sse2():
     code = f"""
 import sys
 sys.path[:0] = {sys.path!r}
-from tinygraph_numba import emit, language, machine
+from tinygraph_numba.language import emit
+from tinygraph_numba import language, machine
 emit.host.cache_clear()
 whole = emit.host
 cpu = "x86-64" if "+sse2" in whole()[1] else "generic"

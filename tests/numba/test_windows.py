@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tinygraph.dtypes import ALL, FLOATS, is_bool
 from tinygraph.errors import ShapeError
 from tinygraph.ops.windows import fold, window_argmax, window_sum, windows
-from tinygraph_numba.windows import plan
+from tinygraph_numba.kernels.windows import plan
 
 OPS = (window_sum, fold, window_argmax)
 SQUARE = {"kernel": (2, 3), "stride": (2, 1), "dilation": (1, 2)}
