@@ -10,7 +10,7 @@ from random_graphs import programs
 
 import tinygraph as tg
 from tinygraph import config, nn, optim
-from tinygraph.compiler.compile import make_tape
+from tinygraph.compiler.compile import compile_graph, make_tape
 from tinygraph.compiler.fuse import MAX_STEPS
 from tinygraph.graph.graph import Graph
 from tinygraph.nn import functional as F
@@ -20,7 +20,8 @@ from tinygraph.ops.movement import barrier, broadcast_to, iota, permute, reshape
 from tinygraph.ops.random import random_bits
 from tinygraph.ops.reduce import max as reduce_max
 from tinygraph.ops.reduce import sum as reduce_sum
-from tinygraph.passes import PIPELINE
+from tinygraph.passes import names
+from tinygraph.runtime.backend import named
 from tinygraph_numpy.backend import NumpyExecutable
 
 
@@ -325,7 +326,7 @@ def test_fused_tapes_mean_what_plain_ones_mean(program):
         agree(want, have)
 
 
-@pytest.mark.parametrize("name", [*dict.fromkeys(step.__name__ for step in PIPELINE), "fuse"])
+@pytest.mark.parametrize("name", names())
 def test_each_pass_can_be_left_out(name):
     graph = training(*lenet(2))
     rng = np.random.default_rng(3)
@@ -333,7 +334,10 @@ def test_each_pass_can_be_left_out(name):
     want = run(make_tape(graph), arrays)
     with config.override("SKIP", name):
         tape = make_tape(graph, fuse=name != "fuse")
+        compiled = compile_graph(graph, named("numba"), (), {})
     for one, other in zip(want, run(tape, arrays), strict=True):
+        agree(one, other)
+    for one, other in zip(want, compiled(arrays), strict=True):
         agree(one, other)
 
 
