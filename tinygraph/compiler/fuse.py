@@ -234,7 +234,6 @@ class Fusion:
     def _widen(self, node: Node, group: Group) -> None:
         """Lay `group`, which runs over the results of `node`, over what `node` reduces."""
         extra = rows_over(node)
-        wants = {key: views for key, views in group.wants.items() if key == id(node)}
         places, group.places, group.wants = group.places, {}, {}
         group.space = extents_of(node.inputs[0])
         for member in group.nodes:
@@ -244,7 +243,6 @@ class Fusion:
                 assert wider is not None
                 views[wider] = (*place.lens, *extra)
             self._enter(member, group, views)
-        assert wants.keys() <= group.wants.keys()
 
     def _again(self, node: Node, groups: list[Group]) -> bool:
         """Whether to compute `node` in each of `groups`, rather than to keep it."""

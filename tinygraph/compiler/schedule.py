@@ -221,16 +221,11 @@ class _Lowering:
         whole = self.result(node)
         axis, start = node.params["axis"], 0
         for child in node.inputs:
-            base = self.fusion.sources[id(child)].base
-            if id(base) in self.homes:
-                start += extents_of(child)[axis]
-                continue
-            source = self.seen(child)
-            offset = start * whole.view.strides[axis]
-            target = View(offset, source.view.shape, whole.view.strides)
-            if size_of(source.view.shape):
-                self.append_loops(copying(base, source.view, target, node), node)
-            start += source.view.shape[axis]
+            base, shape = self.fusion.sources[id(child)].base, extents_of(child)
+            if id(base) not in self.homes and size_of(shape):
+                target = View(start * whole.view.strides[axis], shape, whole.view.strides)
+                self.append_loops(copying(base, self.seen(child).view, target, node), node)
+            start += shape[axis]
 
     def append(
         self, kernel: Kernel, inputs: tuple[Slot, ...], outputs: tuple[Slot, ...], node: Node,
@@ -246,7 +241,7 @@ class _Lowering:
         """Let an output's own storage be the result where it can; else copy."""
         slot = self.seen(node)
         storage = slot.storage
-        whole = slot.view.offset == 0 and slot.view == dense(slot.view.shape)
+        whole = slot.view == dense(slot.view.shape)
         if storage.place == "arena" and whole and storage.nbytes == nbytes(node.aval):
             storage.place, storage.index = "output", index
         else:

@@ -11,6 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from tinygraph.dtypes import DType
@@ -58,6 +59,18 @@ class State(threading.local):
 
 
 STATE = State()
+
+
+@contextmanager
+def building_at(origin: Origin) -> Iterator[None]:
+    """Nodes that are built inside bear the user's line `origin`: that of what they replace."""
+    before, STATE.origin = STATE.origin, origin
+    try:
+        yield
+    finally:
+        STATE.origin = before
+
+
 _SERIAL = itertools.count()
 
 

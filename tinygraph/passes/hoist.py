@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tinygraph.graph.dim import is_known
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import STATE, Node
+from tinygraph.graph.node import Node, building_at
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.contract import dot_general
 from tinygraph.ops.registry import ITEM, item
@@ -85,14 +85,11 @@ def _without(node: Node, inputs: tuple[Node, ...], sums: list[Sum]) -> list[Node
         "carries": carries - len(gone),
     }  # fmt: skip
     given = tuple([inputs[i] for i in kept])
-    before, STATE.origin = STATE.origin, node.origin
-    try:
+    with building_at(node.origin):
         new = Node(scan, given, params, scan.infer(*given, **params), node.origin, node.grad)
         totals = {entry.carry: _total(new, inputs, entry, places) for entry in sums}
         rest = iter([item(new, i) for i in range(len(outputs))])
         return [totals[i] if i in gone else next(rest) for i in range(len(body.outputs))]
-    finally:
-        STATE.origin = before
 
 
 def _stacked(

@@ -8,7 +8,7 @@ runs only for backends that fuse: for others it would be more work.
 from __future__ import annotations
 
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import STATE, Node
+from tinygraph.graph.node import Node, building_at
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.bounds import within
 from tinygraph.ops.index import scatter_along_axis, take_along_axis
@@ -27,11 +27,8 @@ def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
     node = rebuild(node, inputs)
     if node.op not in (take_along_axis, scatter_along_axis) or not _is_pick(node):
         return node
-    before, STATE.origin = STATE.origin, node.origin
-    try:
+    with building_at(node.origin):
         return _picked(node) if node.op is take_along_axis else _put(node)
-    finally:
-        STATE.origin = before
 
 
 def _is_pick(node: Node) -> bool:

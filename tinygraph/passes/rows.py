@@ -7,7 +7,7 @@ while the row is at hand, and only the sums of the rows are left to add.
 from __future__ import annotations
 
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import STATE, Node
+from tinygraph.graph.node import Node, building_at
 from tinygraph.ops.reduce import max as reduce_max
 from tinygraph.ops.reduce import min as reduce_min
 from tinygraph.ops.reduce import sum as reduce_sum
@@ -30,12 +30,9 @@ def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
         return node
     if x.op.kind != "elementwise" or not _has_rows(x):
         return node
-    before, STATE.origin = STATE.origin, node.origin
-    try:
+    with building_at(node.origin):
         each = node.op(x, axis=(last,), keepdims=node.params["keepdims"])
         return node.op(each, axis=tuple(range(each.ndim)), keepdims=node.params["keepdims"])
-    finally:
-        STATE.origin = before
 
 
 def _has_rows(x: Node) -> bool:

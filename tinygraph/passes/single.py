@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygraph.dtypes import is_float
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import STATE, Node
+from tinygraph.graph.node import Node, building_at
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.movement import reshape
 from tinygraph.ops.registry import cast, const
@@ -19,11 +19,8 @@ def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
     node = rebuild(node, inputs)
     if node.op.kind != "reduce" or any(node.inputs[0].shape[a] != 1 for a in node.params["axis"]):
         return node
-    before, STATE.origin = STATE.origin, node.origin
-    try:
+    with building_at(node.origin):
         return _element(node)
-    finally:
-        STATE.origin = before
 
 
 def _element(node: Node) -> Node:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from tinygraph.dtypes import is_float
 from tinygraph.graph.graph import Graph, rebuild
-from tinygraph.graph.node import STATE, Node
+from tinygraph.graph.node import Node, building_at
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.reduce import max as reduce_max
 from tinygraph.ops.reduce import restore
@@ -27,11 +27,8 @@ def _step(node: Node, inputs: tuple[Node, ...]) -> Node:
     rewrite = _REWRITES.get(node.op.name)
     if rewrite is None or not is_float(node.dtype):
         return node
-    before, STATE.origin = STATE.origin, node.origin  # what is built bears the user's line
-    try:
+    with building_at(node.origin):
         found = rewrite(node)
-    finally:
-        STATE.origin = before
     if found is None or found.shape != node.shape or found.dtype != node.dtype:
         return node
     return found

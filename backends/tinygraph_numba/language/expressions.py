@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -63,7 +64,7 @@ class Frame:
     loops: list[Loop] = field(default_factory=list)
 
 
-class Expressions:
+class Expressions(ABC):
     """Writes expressions into `code`. `frames` are the functions that are being written, the
     innermost last."""
 
@@ -103,11 +104,11 @@ class Expressions:
             raise LanguageError(node.lineno, f"{what}: {kind} is expected, not {value.type}")
         return value
 
+    @abstractmethod
     def inline(
         self, function: ast.FunctionDef, home: Library, args: Sequence[Operand], line: int
     ) -> Sequence[Operand]:
         """Write the body of a function here; the results."""
-        raise NotImplementedError
 
     def _name(self, node: ast.Name) -> Operand:
         frame = self.frame

@@ -129,7 +129,8 @@ def _address(code: Code, args: Sequence[Operand], line: int) -> Value:
 def _atomic(code: Code, args: Sequence[Operand], line: int, what: str, count: int) -> list[str]:
     """The place of an atomic access, and the value that goes there."""
     p, index = place(args, line, what)
-    if p.type.element is not I64 or len(args) != count:  # type: ignore[union-attr]
+    assert isinstance(p.type, Pointer)
+    if p.type.element is not I64 or len(args) != count:
         raise LanguageError(line, f"{what} takes a ptr_i64 and {count - 1} i64")
     values = [arithmetic.typed(arg, line) for arg in args[2:]]
     if any(value.type != I64 for value in values):
