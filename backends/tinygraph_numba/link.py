@@ -26,7 +26,7 @@ from tinygraph_numba.plan import Plan, Stop
 Provider = Callable[[Instruction], Plan | None]
 
 PROVIDERS = {
-    "loops": "loops", "contract": "kernels.contract", "chain": "chain", "control": "control",
+    "loops": "loops", "contract": "kernels.contract", "control": "control",
     "conv": "kernels.conv", "window": "kernels.windows", "gather": "kernels.index",
     "scatter": "kernels.scatter", "sort": "kernels.order", "argreduce": "kernels.order",
     "cumulative": "kernels.cumulative",
@@ -114,9 +114,12 @@ def link(tape: Tape, pool: int = 0) -> Linked:
 
 def _plans_of(instruction: Instruction, calls: list[HostCall]) -> list[tuple[Instruction, Plan]]:
     """An instruction and its plan; the links of a chain alone, where they do not run together."""
-    if instruction.links and chain.plan(instruction) is None:
-        return [(link, _planned(link, calls)) for link in instruction.links]
-    return [(instruction, _planned(instruction, calls))]
+    if not instruction.links:
+        return [(instruction, _planned(instruction, calls))]
+    together = chain.plan(instruction)
+    if together is not None:
+        return [(instruction, together)]
+    return [(link, _planned(link, calls)) for link in instruction.links]
 
 
 def _planned(instruction: Instruction, calls: list[HostCall]) -> Plan:
