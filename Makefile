@@ -10,13 +10,19 @@ IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < tuple(map(int, "$(OLDES
 PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
 	$$name -c '$(IS_NEW_ENOUGH)' 2>/dev/null && command -v $$name && break; done)
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test torch lint docs bench clean
 
 demo: $(VENV)/dev.stamp
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/dev.stamp
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # two processes, one thread each
+
+# What tests/against_torch compares with; without it they are skipped. On Linux the package index
+# has PyTorch with CUDA, some GB; the small CPU build comes by
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make torch
+torch: $(VENV)/dev.stamp
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,torch]'
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

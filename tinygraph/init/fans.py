@@ -8,6 +8,8 @@ from tinygraph.errors import ShapeError
 from tinygraph.ops.rules import product, show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["calculate_gain", "fans"]
+
 _GAINS = {
     "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
     "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,

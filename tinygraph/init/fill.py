@@ -9,6 +9,8 @@ import numpy as np
 from tinygraph import random
 from tinygraph.tensor import Tensor
 
+__all__ = ["constant", "normal", "ones", "uniform", "zeros"]
+
 T = TypeVar("T", bound=Tensor)
 
 

@@ -10,6 +10,11 @@ import math
 from tinygraph.init.fans import calculate_gain, fans
 from tinygraph.init.fill import T, normal, uniform
 
+__all__ = [
+    "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "kaiming_normal",
+    "kaiming_uniform", "xavier_normal", "xavier_uniform",
+]  # fmt: skip
+
 
 def xavier_uniform(tensor: T, gain: float = 1.0) -> T:
     """Fill a weight (out, in, ...) evenly from ±gain * sqrt(6 / (n_in + n_out)); returns it.
@@ -74,3 +79,7 @@ def _kaiming_std(tensor: T, a: float, mode: str, nonlinearity: str) -> float:
     count = fans(tensor)[mode == "fan_out"]
     # a weight without elements has no connections
     return calculate_gain(nonlinearity, a) / math.sqrt(max(count, 1))
+
+
+glorot_uniform, glorot_normal = xavier_uniform, xavier_normal
+he_uniform, he_normal = kaiming_uniform, kaiming_normal

@@ -2,7 +2,7 @@
 
 from tinygraph.nn import clip as utils
 from tinygraph.nn import functional
-from tinygraph.nn.layers import *  # noqa: F403 - the layers, as `layers.__all__` lists them
+from tinygraph.nn.layers import *
 from tinygraph.nn.layers import __all__ as _layers
 from tinygraph.nn.module import Module
 from tinygraph.nn.parameter import Parameter

@@ -11,6 +11,8 @@ from tinygraph.optim.group import Options, ParamGroup
 from tinygraph.optim.optimizer import Optimizer, Params, State
 from tinygraph.tensor import Tensor
 
+__all__ = ["Adam", "AdamW"]
+
 
 class Adam(Optimizer):
     """Adam: the step is the mean of the gradient over the root of its mean square.

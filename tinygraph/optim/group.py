@@ -9,6 +9,8 @@ from typing import Any
 from tinygraph.dtypes import DEFAULT_FLOAT, float64
 from tinygraph.tensor import Tensor, state
 
+__all__ = ["ParamGroup"]
+
 Options = Mapping[str, Any]
 Numbers = Callable[[Options], Mapping[str, float]]
 Check = Callable[[Options], None]

@@ -22,6 +22,8 @@ from tinygraph.ops.rules import ones_like, show_shape
 from tinygraph.optim.group import Options, ParamGroup
 from tinygraph.tensor import Tensor, realize, state
 
+__all__ = ["Optimizer"]
+
 Params = Iterable[Tensor] | Iterable[Mapping[str, Any]]
 State = Mapping[str, Tensor]
 

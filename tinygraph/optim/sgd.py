@@ -10,6 +10,8 @@ from tinygraph.optim.group import Options, ParamGroup
 from tinygraph.optim.optimizer import Optimizer, Params, State
 from tinygraph.tensor import Tensor
 
+__all__ = ["SGD"]
+
 
 class SGD(Optimizer):
     """Gradient descent with momentum, as PyTorch has it.

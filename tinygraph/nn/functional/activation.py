@@ -22,7 +22,7 @@ from tinygraph.tensor import Tensor
 
 __all__ = [
     "elu", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "silu", "softmax", "softplus",
-    "tanh",
+    "swish", "tanh",
 ]  # fmt: skip
 
 
@@ -84,6 +84,9 @@ def silu(input: Tensor) -> Tensor:
     tensor([  0., 100.])
     """
     return input * sigmoid(input)
+
+
+swish = silu
 
 
 @api

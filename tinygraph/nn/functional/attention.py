@@ -20,6 +20,8 @@ from tinygraph.ops.movement import iota, reshape, swap_last
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["scaled_dot_product_attention"]
+
 
 @api
 def scaled_dot_product_attention(

@@ -18,6 +18,8 @@ from tinygraph.ops.registry import const
 from tinygraph.ops.rules import product, show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["cross_entropy", "nll_loss"]
+
 
 @api
 def cross_entropy(

@@ -15,6 +15,11 @@ from tinygraph.ops.rules import product, show_shape
 from tinygraph.ops.windows import windows
 from tinygraph.tensor import Tensor
 
+__all__ = [
+    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
+    "unfold",
+]  # fmt: skip
+
 
 @api
 def conv1d(

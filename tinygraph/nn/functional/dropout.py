@@ -8,6 +8,8 @@ from tinygraph.array.elementwise import where
 from tinygraph.array.reduce import as_float_node
 from tinygraph.tensor import Tensor
 
+__all__ = ["dropout"]
+
 
 @api
 def dropout(input: Tensor, p: float = 0.5, training: bool = True) -> Tensor:

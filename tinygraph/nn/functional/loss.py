@@ -11,6 +11,8 @@ from tinygraph.graph.dim import is_known
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["binary_cross_entropy_with_logits", "l1_loss", "mse_loss"]
+
 REDUCTIONS = ("mean", "sum", "none")
 
 

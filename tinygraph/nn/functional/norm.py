@@ -22,6 +22,8 @@ from tinygraph.ops.registry import const
 from tinygraph.ops.rules import Axes, product, show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["batch_norm", "layer_norm", "normalize"]
+
 
 @api
 def layer_norm(

@@ -12,6 +12,8 @@ from tinygraph.graph.node import Node
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["pad"]
+
 
 @api
 def pad(

@@ -23,6 +23,11 @@ from tinygraph.ops.rules import full, product
 from tinygraph.ops.windows import Ints, window_argmax, windows
 from tinygraph.tensor import Tensor, tensor
 
+__all__ = [
+    "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "avg_pool1d", "avg_pool2d",
+    "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
+]  # fmt: skip
+
 Pooled = Tensor | tuple[Tensor, Tensor]
 
 

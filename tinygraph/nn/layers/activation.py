@@ -6,6 +6,11 @@ from tinygraph.nn import functional as F
 from tinygraph.nn.module import Module
 from tinygraph.tensor import Tensor
 
+__all__ = [
+    "ELU", "GELU", "LeakyReLU", "LogSoftmax", "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus",
+    "Tanh",
+]  # fmt: skip
+
 
 class ReLU(Module):
     """max(x, 0)."""

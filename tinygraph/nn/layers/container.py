@@ -7,6 +7,8 @@ from typing import Any, overload
 
 from tinygraph.nn.module import Module
 
+__all__ = ["ModuleList", "Sequential"]
+
 
 class _Numbered(Module):
     """Modules by number, which count as names too."""

@@ -14,6 +14,8 @@ from tinygraph.nn.parameter import Parameter
 from tinygraph.ops.rules import product
 from tinygraph.tensor import Tensor
 
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
+
 _MODES = ("zeros", "reflect", "replicate", "circular")
 
 

@@ -6,6 +6,8 @@ from tinygraph.nn import functional as F
 from tinygraph.nn.module import Module
 from tinygraph.tensor import Tensor
 
+__all__ = ["Dropout"]
+
 
 class Dropout(Module):
     """Each element zeroed with probability `p` and the others scaled by 1 / (1 - p), in training.

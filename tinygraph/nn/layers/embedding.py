@@ -13,6 +13,8 @@ from tinygraph.nn.layers.linear import at_least, empty
 from tinygraph.nn.module import Module
 from tinygraph.tensor import Tensor
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """The rows of a table that integers name.

@@ -15,6 +15,8 @@ from tinygraph.nn.module import Module
 from tinygraph.nn.parameter import Parameter
 from tinygraph.tensor import Tensor
 
+__all__ = ["Dense", "Flatten", "Identity", "Linear"]
+
 
 class Identity(Module):
     """The input as it is. Takes any arguments and ignores them."""

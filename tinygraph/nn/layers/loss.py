@@ -9,6 +9,8 @@ from tinygraph.nn.functional.loss import check_reduction
 from tinygraph.nn.module import Module
 from tinygraph.tensor import Tensor
 
+__all__ = ["BCEWithLogitsLoss", "CrossEntropyLoss", "L1Loss", "MSELoss", "NLLLoss"]
+
 
 class _Loss(Module):
     """A loss with a reduction: "mean", "sum" or "none"."""

@@ -18,6 +18,8 @@ from tinygraph.ops.movement import barrier
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm"]
+
 
 class _BatchNorm(Module):
     """Batch normalization for inputs with a number of dimensions out of `ndims`."""

@@ -10,6 +10,11 @@ from tinygraph.nn.functional.window import Sizes
 from tinygraph.nn.module import Module
 from tinygraph.tensor import Tensor
 
+__all__ = [
+    "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AvgPool1d", "AvgPool2d",
+    "AvgPool3d", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+]  # fmt: skip
+
 
 class _MaxPool(Module):
     function: ClassVar[Callable[..., Any]]

@@ -18,6 +18,8 @@ from tinygraph.nn.module import Module
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
+__all__ = ["LSTM"]
+
 Memory = tuple[Tensor, Tensor]
 
 
