@@ -8,7 +8,7 @@ import inspect
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -126,8 +126,41 @@ class Page:
 TENSORS = ("tinygraph.tensor",)
 RUNNING = ("tinygraph.function", "tinygraph.jit", "tinygraph.runtime")
 GRADIENTS = ("tinygraph.transforms", "tinygraph.control", "tinygraph.autodiff")
-ARRAYS = ("tinygraph.array",)
+ARRAYS = ("tinygraph.array", "tinygraph.linalg")
 RANDOM = ("tinygraph.random",)
+
+ACTIVATIONS = ("activation", "piecewise", "gates", "probability")
+CONVOLUTION = ("conv", "fold", "pad")
+POOLING = (
+    "pooling", "adaptive", "global_pooling", "fractional", "unpooling", "resize", "shuffle",
+)  # fmt: skip
+NORMALIZATION = ("norm", "dropout", "noise", "mix")
+
+
+def files(folder: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The modules of these names in tinygraph.nn.layers or .functional."""
+    return tuple(f"tinygraph.nn.{folder}.{name}" for name in names)
+
+
+def layers(subject: str, title: str, names: Iterable[str], intro: str, *homes: str) -> Page:
+    """A page on some of the modules of `tg.nn`."""
+    page = f"api-nn-{subject}" if subject else "api-nn"
+    return Page(page, title, "tinygraph.nn", "tg.nn", (*homes, *files("layers", names)), intro)
+
+
+def functions(subject: str, title: str, names: Iterable[str], *homes: str) -> Page:
+    """A page on some of the functions of `tg.nn.functional`."""
+    intro = f"Functions without a state. As modules: [`tg.nn`](api-nn-{subject}.md)."
+    where = (*homes, *files("functional", names))
+    return Page(f"api-functional-{subject}", title, "tinygraph.nn.functional",
+                "tg.nn.functional", where, intro)  # fmt: skip
+
+
+def whole(module: str, *also: str) -> Page:
+    """The page on all of one module."""
+    file = f"api-{module.replace('.', '-').replace('_', '-')}"
+    return Page(file, f"`tg.{module}`", f"tinygraph.{module}", f"tg.{module}", also=also)
+
 
 PAGES = (
     Page("api-tensor", "Tensors", "tinygraph", "tg", TENSORS,
@@ -143,27 +176,85 @@ PAGES = (
          "Compiled functions, modes and backends; see [when does it run](../when-does-it-run.md).",
          ("tinygraph.function:Function", "tinygraph.jit:Jitted", "tinygraph.compiler.tape:Tape",
           "tinygraph.compiler.cache:Cache")),
-    Page("api-linalg", "`tg.linalg`", "tinygraph.linalg", "tg.linalg"),
-    Page("api-nn", "`tg.nn`", "tinygraph.nn", "tg.nn"),
-    Page("api-functional", "`tg.nn.functional`", "tinygraph.nn.functional", "tg.nn.functional"),
-    Page("api-optim", "`tg.optim`", "tinygraph.optim", "tg.optim"),
-    Page("api-init", "`tg.init`", "tinygraph.init", "tg.init"),
-    Page("api-data", "`tg.data`", "tinygraph.data", "tg.data"),
-    Page("api-io", "`tg.io`", "tinygraph.io", "tg.io"),
-    Page("api-viz", "`tg.viz`", "tinygraph.viz", "tg.viz"),
-    Page("api-debug", "`tg.debug`", "tinygraph.debug", "tg.debug"),
-    Page("api-testing", "`tg.testing`", "tinygraph.testing", "tg.testing"),
-    Page("api-config", "`tg.config`", "tinygraph.config", "tg.config"),
+    whole("linalg"),
+    whole("autograd"),
+    layers("", "`tg.nn`: modules", ("linear", "container", "parameters", "combine"),
+           "The base of all layers, linear layers, and what puts layers together; see "
+           "[layers](../layers.md). All other layers: "
+           "[activations](api-nn-activations.md), [convolution](api-nn-convolution.md), "
+           "[pooling and resizing](api-nn-pooling.md), "
+           "[normalization and dropout](api-nn-normalization.md), "
+           "[recurrent networks](api-nn-recurrent.md), "
+           "[embedding and attention](api-nn-attention.md), [losses](api-nn-losses.md). "
+           "Every name on one page: [names](names.md).",
+           "tinygraph.nn.module", "tinygraph.nn.parameter"),
+    layers("activations", "`tg.nn`: activations", ACTIVATIONS,
+           "Activations as modules; their curves are on the page on [activations]"
+           "(../activations.md)."),
+    layers("convolution", "`tg.nn`: convolution", CONVOLUTION,
+           "Convolution as layers; see [layers](../layers.md)."),
+    layers("pooling", "`tg.nn`: pooling and resizing", POOLING,
+           "Layers that make images smaller or larger; see [layers](../layers.md)."),
+    layers("normalization", "`tg.nn`: normalization and dropout",
+           (*NORMALIZATION, "regularization"),
+           "Layers that keep a signal's size, and that keep a network from learning by heart; see "
+           "[layers](../layers.md)."),
+    layers("recurrent", "`tg.nn`: recurrent networks",
+           ("recurrent", "rnn", "lstm", "gru", "cells"),
+           "Layers for sequences, one step after the other; see [layers](../layers.md). Packed "
+           "sequences: [`tg.nn.utils.rnn`](api-nn-utils-rnn.md)."),
+    layers("attention", "`tg.nn`: embedding and attention",
+           ("embedding", "position", "attention", "feed_forward", "transformer"),
+           "From tokens to vectors, and layers in which each position looks at others; see "
+           "[layers](../layers.md)."),
+    layers("losses", "`tg.nn`: losses",
+           ("loss", "regression", "classification", "margin", "likelihood", "distance",
+            "contrastive", "ctc", "overlap", "boxes", "variational"),
+           "Losses as modules; their curves are on the page on [losses](../losses.md)."),
+    functions("activations", "`tg.nn.functional`: activations", ACTIVATIONS),
+    functions("convolution", "`tg.nn.functional`: linear maps and convolution",
+              ("linear", *CONVOLUTION)),
+    functions("pooling", "`tg.nn.functional`: pooling and resizing", POOLING),
+    functions("normalization", "`tg.nn.functional`: normalization and dropout", NORMALIZATION),
+    functions("attention", "`tg.nn.functional`: embedding and attention",
+              ("embedding", "position", "attention", "masks", "multihead", "windowed",
+               "efficient", "tiled"), "tinygraph.array"),
+    functions("losses", "`tg.nn.functional`: losses",
+              ("loss", "regression", "binary", "categorical", "classification", "focal", "hinge",
+               "margin", "likelihood", "distance", "contrastive", "ctc", "overlap", "boxes",
+               "variational")),
+    whole("nn.utils"),
+    whole("nn.utils.rnn"),
+    whole("nn.utils.parametrize"),
+    whole("nn.utils.parametrizations"),
+    whole("nn.regularizers"),
+    whole("nn.constraints"),
+    whole("optim"),
+    whole("optim.lr_scheduler"),
+    whole("optim.swa_utils"),
+    whole("amp"),
+    whole("init"),
+    whole("data"),
+    whole("io"),
+    whole("viz"),
+    whole("debug"),
+    whole("testing"),
+    whole("config"),
     Page("api-graph", "`tinygraph.graph.analyse`", "tinygraph.graph.analyse", "analyse"),
 )  # fmt: skip
 
 
 def homeless() -> list[str]:
-    """Public names of the package that no page is about."""
-    import tinygraph
-
-    told = {name for page in PAGES if page.module == "tinygraph" for name in page.names()}
-    return [f"tg.{name} (on no page)" for name in public_names(tinygraph) if name not in told]
+    """Public names of the modules that no page is about."""
+    told: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for page in PAGES:
+        told[page.module, page.prefix].update(page.names())
+    return [
+        f"{prefix}.{name} (on no page)"
+        for (module, prefix), names in told.items()
+        for name in public_names(importlib.import_module(module))
+        if name not in names
+    ]
 
 
 def public_names(module: ModuleType) -> list[str]:

@@ -10,9 +10,14 @@ import sys
 from pathlib import Path
 
 import api
+import curves
+import names
 import native
 import operations
+import paths
 import pictures
+import schedules
+import signals
 from prose import cell
 
 from tinygraph import config
@@ -55,11 +60,14 @@ def main() -> int:
     if undocumented:
         print("public names without documentation:", *undocumented, sep="\n  ", file=sys.stderr)
         return 1
-    pages["native"] = native.page()
+    pages |= {"native": native.page(), "names": names.page()}
     FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.md"):  # of what is not there any more
+        old.unlink()
     for name, text in pages.items():
         (FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
-    pictures.draw(FOLDER)
+    for drawing in (pictures, signals, curves, schedules, paths):
+        drawing.draw(FOLDER)
     return 0
 
 

@@ -26,8 +26,8 @@ def cell(text: str) -> str:
 def first_sentence(docstring: str) -> str:
     """The first sentence of a docstring, on one line."""
     paragraph = " ".join(inspect.cleandoc(docstring).split("\n\n")[0].split())
-    found = re.match(r"(.+?[.:])(?= [A-Z`0-9]|$)", paragraph)
-    return found.group(1).rstrip(":") if found else paragraph
+    found = re.match(r"(.+?\.)(?= [A-Z`0-9]|$)", paragraph)
+    return found.group(1) if found else paragraph.rstrip(":")
 
 
 def markdown(docstring: str, arguments: Collection[str] = ()) -> str:

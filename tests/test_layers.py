@@ -19,8 +19,8 @@ ORDER = [
     "runtime",
     "tensor",
     "array linalg random",
-    "tree function jit transforms control testing",
-    "nn optim init",
+    "autograd tree function jit transforms control testing",
+    "nn optim init amp",
     "data io viz debug",
 ]
 LEVEL = {part: level for level, parts in enumerate(ORDER) for part in parts.split()}

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import tinygraph as tg
 from tinygraph import config
@@ -30,6 +31,8 @@ DRAWS = {
     "categorical": lambda: r.categorical(np.zeros((2, 5)), shape=(4,)),
     "permutation": lambda: tg.randperm(9),
     "rows": lambda: tg.permutation(np.arange(12.0).reshape(4, 3)),
+    "gamma": lambda: r.gamma(np.array([0.3, 2.0]), (9, 2)),
+    "beta": lambda: r.beta(0.5, 2.0, (9,)),
 }
 
 
@@ -51,11 +54,36 @@ def test_the_same_in_every_mode(name):
         for a, b in zip(lazy, other, strict=True):
             np.testing.assert_array_equal(a, b, strict=True)
     for a, b in zip(lazy, eager, strict=True):
-        if name in ("randn", "normal"):  # the same bits, but log and cos may round differently
+        if name in (
+            "randn",
+            "normal",
+            "gamma",
+            "beta",
+        ):  # the same bits, but log and cos may round differently
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6, strict=True)
         else:
             np.testing.assert_array_equal(a, b, strict=True)
     assert not np.array_equal(lazy[0], lazy[1]) or not np.array_equal(lazy[1], lazy[2])
+
+
+@pytest.mark.parametrize("shape", [0.2, 1.0, 3.5])
+def test_gamma_is_distributed_as_it_should_be(shape):
+    x = r.gamma(shape, (20_000,)).numpy()
+    assert stats.kstest(x, stats.gamma(shape).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.2, 0.2), (1.0, 1.0), (2.0, 5.0)])
+def test_beta_is_distributed_as_it_should_be(a, b):
+    x = r.beta(np.array(a), np.array(b), (20_000,)).numpy()  # in float32 many are 1 at 0.2
+    assert x.min() >= 0
+    assert x.max() <= 1
+    assert stats.kstest(x, stats.beta(a, b).cdf).pvalue > 1e-3
+
+
+def test_parameters_of_gamma_and_beta_broadcast():
+    assert r.gamma(np.array([1.0, 2.0])).shape == (2,)
+    assert r.beta(tg.ones((2, 1)), tg.ones(3)).shape == (2, 3)
+    assert r.gamma(np.array([2.0])).dtype == np.float64
 
 
 def test_several_draws_in_one_graph():

@@ -40,6 +40,7 @@ from tinygraph.array.cumulative import (
     cumulative_sum,
     diff,
 )
+from tinygraph.array.draws import Generator, bernoulli, multinomial, normal
 from tinygraph.array.elementwise import (
     abs,
     acos,
@@ -161,6 +162,19 @@ from tinygraph.array.linear import (
     vecdot,
 )
 from tinygraph.array.pad import pad
+from tinygraph.array.places import (
+    argwhere,
+    bincount,
+    index_add,
+    movedim,
+    narrow,
+    select,
+    swapdims,
+    take_along_dim,
+    tril_indices,
+    triu_indices,
+    unique,
+)
 from tinygraph.array.reduce import (
     all,
     amax,
@@ -190,7 +204,6 @@ from tinygraph.array.select import (
     searchsorted,
     take,
     take_along_axis,
-    unique,
     unique_all,
     unique_counts,
     unique_inverse,
@@ -221,7 +234,63 @@ from tinygraph.array.shape import (
 )
 from tinygraph.array.softmax import log_softmax, logsumexp, softmax
 from tinygraph.array.sort import argsort, sort, topk
-from tinygraph.autodiff.mode import enable_grad, no_grad
+from tinygraph.array.spellings import (
+    BoolTensor,
+    DoubleTensor,
+    FloatTensor,
+    IntTensor,
+    LongTensor,
+    absolute,
+    addcdiv,
+    addcmul,
+    addmm,
+    arccos,
+    arccosh,
+    arcsin,
+    arcsinh,
+    arctan,
+    arctan2,
+    arctanh,
+    as_tensor,
+    baddbmm,
+    bitwise_not,
+    broadcast_tensors,
+    cdist,
+    clamp,
+    clamp_max,
+    clamp_min,
+    clone,
+    det,
+    detach,
+    dist,
+    div,
+    eq,
+    frac,
+    ge,
+    gt,
+    inverse,
+    is_floating_point,
+    is_tensor,
+    le,
+    logit,
+    lt,
+    mul,
+    mv,
+    nan_to_num,
+    ne,
+    neg,
+    norm,
+    numel,
+    sub,
+    t,
+)
+from tinygraph.autodiff.mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from tinygraph.control import checkpoint, cond, custom_vjp, scan, while_loop
 from tinygraph.dtypes import (
     bfloat16,
@@ -239,6 +308,12 @@ from tinygraph.dtypes import (
     uint64,
 )
 from tinygraph.dtypes import bool_ as bool
+from tinygraph.dtypes import float16 as half
+from tinygraph.dtypes import float32 as float
+from tinygraph.dtypes import float64 as double
+from tinygraph.dtypes import int16 as short
+from tinygraph.dtypes import int32 as int
+from tinygraph.dtypes import int64 as long
 from tinygraph.function import function
 from tinygraph.jit import jit
 from tinygraph.random import (
@@ -271,41 +346,49 @@ from tinygraph.transforms import (
 methods.install()
 del methods
 
-_LAZY = ("data", "debug", "init", "io", "nn", "optim", "testing", "viz")
+_LAZY = ("autograd", "amp", "data", "debug", "init", "io", "nn", "optim", "testing", "viz")
 
 __all__ = [
-    "Tensor", "__array_namespace_info__", "__version__", "abs", "acos", "acosh", "add", "all",
-    "allclose", "amax", "amin", "any", "arange", "argmax", "argmin", "argsort", "array_equal",
-    "asarray", "asin", "asinh", "astype", "atan", "atan2", "atanh", "backend", "backends",
-    "bfloat16", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_or",
+    "BoolTensor", "DoubleTensor", "FloatTensor", "Generator", "IntTensor", "LongTensor", "Tensor",
+    "__array_namespace_info__", "__version__", "abs", "absolute", "acos", "acosh", "add", "addcdiv",
+    "addcmul", "addmm", "all", "allclose", "amax", "amin", "amp", "any", "arange", "arccos",
+    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argsort",
+    "argwhere", "array_equal", "as_tensor", "asarray", "asin", "asinh", "astype", "atan", "atan2",
+    "atanh", "autograd", "backend", "backends", "baddbmm", "bernoulli", "bfloat16", "bincount",
+    "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "bool", "bool_", "broadcast_arrays",
-    "broadcast_shapes", "broadcast_to", "can_cast", "cat", "ceil", "checkpoint", "chunk", "clip",
-    "concat", "concatenate", "cond", "config", "copysign", "cos", "cosh", "count_nonzero", "cross",
-    "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "custom_vjp",
-    "data", "debug", "diag", "diagonal", "diff", "digamma", "divide", "dot", "dtypes", "e", "eager",
-    "einsum", "empty", "empty_like", "enable_grad", "equal", "erf", "erfc", "erfinv", "errors",
-    "exp", "exp2", "expand", "expand_dims", "expm1", "eye", "finfo", "flatten", "flip", "float16",
-    "float32", "float64", "floor", "floor_divide", "from_dlpack", "from_numpy", "full", "full_like",
-    "function", "gather", "grad", "greater", "greater_equal", "hessian", "hstack", "hypot", "iinfo",
-    "index_select", "inf", "init", "int8", "int16", "int32", "int64", "io", "isclose", "isdtype",
+    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "can_cast", "cat", "cdist", "ceil",
+    "checkpoint", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "concat",
+    "concatenate", "cond", "config", "copysign", "cos", "cosh", "count_nonzero", "cross", "cummax",
+    "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "custom_vjp", "data",
+    "debug", "det", "detach", "diag", "diagonal", "diff", "digamma", "dist", "div", "divide", "dot",
+    "double", "dtypes", "e", "eager", "einsum", "empty", "empty_like", "enable_grad", "eq", "equal",
+    "erf", "erfc", "erfinv", "errors", "exp", "exp2", "expand", "expand_dims", "expm1", "eye",
+    "finfo", "flatten", "flip", "float", "float16", "float32", "float64", "floor", "floor_divide",
+    "frac", "from_dlpack", "from_numpy", "full", "full_like", "function", "gather", "ge", "grad",
+    "greater", "greater_equal", "gt", "half", "hessian", "hstack", "hypot", "iinfo", "index_add",
+    "index_select", "inf", "inference_mode", "init", "int", "int8", "int16", "int32", "int64",
+    "inverse", "io", "is_floating_point", "is_grad_enabled", "is_tensor", "isclose", "isdtype",
     "isfinite", "isin", "isinf", "isnan", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "lazy",
-    "lerp", "less", "less_equal", "lgamma", "linalg", "linspace", "log", "log1p", "log2", "log10",
-    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
-    "logsumexp", "manual_seed", "masked_fill", "masked_select", "matmul", "matrix_transpose", "max",
-    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "moveaxis", "multiply", "nan",
-    "negative", "newaxis", "nextafter", "nn", "no_grad", "nonzero", "not_equal", "one_hot", "ones",
-    "ones_like", "optim", "outer", "pad", "permutation", "permute", "permute_dims", "pi",
-    "placeholder", "positive", "pow", "prod", "rand", "rand_like", "randint", "randn", "randn_like",
-    "random", "randperm", "ravel", "realize", "reciprocal", "relu", "remainder", "repeat",
-    "repeat_interleave", "reshape", "result_type", "roll", "round", "rsqrt", "scan", "scatter",
-    "scatter_add", "searchsorted", "set_backend", "sigmoid", "sign", "signbit", "sin", "sinh",
-    "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "state", "std",
-    "stop_gradient", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh",
-    "tensor", "tensordot", "testing", "tile", "topk", "trace", "transpose", "tril", "triu", "trunc",
-    "uint8", "uint16", "uint32", "uint64", "unbind", "unflatten", "unique", "unique_all",
-    "unique_counts", "unique_inverse", "unique_values", "unsqueeze", "unstack", "value_and_grad",
-    "var", "vecdot", "view", "viz", "vjp", "vmap", "vstack", "where", "while_loop", "zeros",
-    "zeros_like",
+    "le", "lerp", "less", "less_equal", "lgamma", "linalg", "linspace", "log", "log1p", "log2",
+    "log10", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor",
+    "logit", "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_select", "matmul",
+    "matrix_transpose", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm",
+    "moveaxis", "movedim", "mul", "multinomial", "multiply", "mv", "nan", "nan_to_num", "narrow",
+    "ne", "neg", "negative", "newaxis", "nextafter", "nn", "no_grad", "nonzero", "norm", "normal",
+    "not_equal", "numel", "one_hot", "ones", "ones_like", "optim", "outer", "pad", "permutation",
+    "permute", "permute_dims", "pi", "placeholder", "positive", "pow", "prod", "rand", "rand_like",
+    "randint", "randn", "randn_like", "random", "randperm", "ravel", "realize", "reciprocal",
+    "relu", "remainder", "repeat", "repeat_interleave", "reshape", "result_type", "roll", "round",
+    "rsqrt", "scan", "scatter", "scatter_add", "searchsorted", "select", "set_backend",
+    "set_grad_enabled", "short", "sigmoid", "sign", "signbit", "sin", "sinh", "softmax", "softplus",
+    "sort", "split", "sqrt", "square", "squeeze", "stack", "state", "std", "stop_gradient", "sub",
+    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_axis", "take_along_dim",
+    "tan", "tanh", "tensor", "tensordot", "testing", "tile", "topk", "trace", "transpose", "tril",
+    "tril_indices", "triu", "triu_indices", "trunc", "uint8", "uint16", "uint32", "uint64",
+    "unbind", "unflatten", "unique", "unique_all", "unique_counts", "unique_inverse",
+    "unique_values", "unsqueeze", "unstack", "value_and_grad", "var", "vecdot", "view", "viz",
+    "vjp", "vmap", "vstack", "where", "while_loop", "zeros", "zeros_like",
 ]  # fmt: skip
 
 

@@ -243,7 +243,7 @@ class Jitted:
         return f"{name} was traced {self.traces} times; last because {self._reason}"
 
     def _find(self, leaves: list[Any], structure: Structure) -> Traced:
-        key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad)
+        key = (structure, tuple([_leaf_key(leaf) for leaf in leaves]), STATE.grad, STATE.autocast)
         with self._lock:
             known = self._known.setdefault(key, [])
             if len(self._known) > 1:

@@ -30,7 +30,7 @@ from tinygraph.errors import ConfigError, GraphError, ShapeError
 from tinygraph.graph.node import STATE, Aval, Node
 from tinygraph.ops import random as r
 from tinygraph.ops.movement import broadcast_to
-from tinygraph.ops.registry import DATA, cast
+from tinygraph.ops.registry import DATA, cast, const
 from tinygraph.ops.rules import broadcast_shapes, normalize_axis, show_shape
 from tinygraph.tensor import Tensor
 
@@ -226,15 +226,18 @@ def _parameter(value: TensorLike, like: Node) -> Node:
 
 @sampler
 def randint(
-    key: Node, low: int, high: int | None = None, shape: Any = (), dtype: Any = None
+    key: Node, low: int, high: Any = None, shape: Any = (), dtype: Any = None
 ) -> Node:
-    """Integers from `low` to `high` - 1, all equally likely; `randint(n)` is from 0 to n - 1.
+    """Integers from `low` to `high` - 1, all equally likely; `randint(n)` and `randint(n, shape)`
+    are from 0 to n - 1.
 
     >>> import tinygraph as tg
     >>> x = tg.randint(3, 6, (100,))
     >>> tg.all((x >= 3) & (x < 6)).item()
     True
     """
+    if isinstance(high, (tuple, list)):
+        high, shape = None, high
     first, end = (0, as_size(low)) if high is None else (as_size(low), as_size(high))
     wanted = canonical(DEFAULT_INT if dtype is None else dtype)
     return r.randint(key, as_shape((shape,)), first, end, wanted)
@@ -295,6 +298,62 @@ def randn_like(key: Node, x: TensorLike, dtype: Any = None) -> Node:
     return r.normal(key, node.shape, node.dtype if dtype is None else canonical(dtype))
 
 
+@sampler
+def gumbel(key: Node, shape: Any = (), dtype: Any = None) -> Node:
+    """-log(-log(u)), u evenly spread in (0, 1), of the given shape: the Gumbel distribution.
+
+    The index of the largest log(p) + gumbel is a draw with the probabilities p.
+
+    >>> import tinygraph as tg
+    >>> tg.random.gumbel((2, 3)).shape
+    (2, 3)
+    """
+    return r.gumbel(key, as_shape((shape,)), _float_type(dtype))
+
+
+@sampler
+def gamma(key: Node, concentration: TensorLike, shape: Any = None) -> Node:
+    """From the gamma distribution of this concentration (shape parameter, above 0) and scale 1.
+
+    concentration: a number or an array; no gradient reaches it. shape: of the result, to which it
+    broadcasts; unless given, its own.
+
+    >>> import tinygraph as tg
+    >>> tg.random.gamma(2.0, (3,)).shape
+    (3,)
+    """
+    return r.gamma(key, _spread(concentration, shape))
+
+
+@sampler
+def beta(key: Node, a: TensorLike, b: TensorLike, shape: Any = None) -> Node:
+    """From the beta distribution, between 0 and 1, of mean a / (a + b).
+
+    a, b: above 0, numbers or arrays that broadcast; no gradient reaches them. shape: of the
+    result; unless given, that of a and b together.
+
+    >>> import tinygraph as tg
+    >>> x = tg.random.beta(0.5, 0.5, (100,))
+    >>> tg.all((x >= 0) & (x <= 1)).item()
+    True
+    """
+    both = [as_node(value, DEFAULT_FLOAT) for value in (a, b)]
+    size = broadcast_shapes(*[node.shape for node in both]) if shape is None else shape
+    first, second = (
+        r.gamma(r.fold_in(key, const(number, uint64)), _spread(Tensor(node), size))
+        for number, node in enumerate(both)
+    )
+    return first / (first + second)
+
+
+def _spread(value: TensorLike, shape: Any) -> Node:
+    """A parameter of floats, broadcast to `shape` if there is one."""
+    node = as_node(value, DEFAULT_FLOAT)
+    if not is_float(node.dtype):
+        node = cast(node, dtype=DEFAULT_FLOAT)
+    return node if shape is None else broadcast_to(node, shape=as_shape((shape,)))
+
+
 # ------------------------------------------------------------------------------- choices
 
 
@@ -308,12 +367,7 @@ def bernoulli(key: Node, p: TensorLike, shape: Any = None) -> Node:
     >>> tg.random.bernoulli(0.0, (3,))
     tensor([False, False, False])
     """
-    node = as_node(p, DEFAULT_FLOAT)
-    if not is_float(node.dtype):
-        node = cast(node, dtype=DEFAULT_FLOAT)
-    if shape is not None:
-        node = broadcast_to(node, shape=as_shape((shape,)))
-    return r.bernoulli(key, node)
+    return r.bernoulli(key, _spread(p, shape))
 
 
 @sampler

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygraph.autodiff.mode import no_grad
+from tinygraph.autodiff.mode import enable_grad, no_grad
 from tinygraph.autodiff.reverse import check_differentiable, gradients
 from tinygraph.dtypes import DEFAULT_FLOAT, DType, canonical, is_float
 from tinygraph.errors import DTypeError, GraphError, ShapeError, TraceError
+from tinygraph.graph.count import Count, OpenCount, count
 from tinygraph.graph.dim import Dim, Size
 from tinygraph.graph.graph import topological
 from tinygraph.graph.node import STATE, Aval, Node, Shape
@@ -27,8 +29,9 @@ Array = Any
 class Tensor:
     """An array that knows how it was computed.
 
-    Made by `tg.tensor`, `tg.zeros` and the like, and by every operation on Tensors. The value
-    is computed when it is asked for (`.numpy()`, `float()`, `print`), or at once in eager mode.
+    Made by `tg.tensor`, `tg.zeros` and the like, and by every operation on Tensors; `Tensor(data)`
+    is `tg.tensor(data, "float32")`. The value is computed when it is asked for (`.numpy()`,
+    `float()`, `print`), or at once in eager mode.
 
     shape: a tuple of sizes. dtype: a `numpy.dtype`. requires_grad: whether `backward` is to
     reach it. grad: the gradient that `backward` left, or None.
@@ -38,8 +41,8 @@ class Tensor:
     __array_priority__ = 1000
     __hash__ = object.__hash__
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node | Array) -> None:
+        self.node = node if isinstance(node, Node) else _floats(node)
         self.name: str | None = None
         self.is_state = False
         self._grad: Tensor | None = None
@@ -60,9 +63,9 @@ class Tensor:
         return len(self.node.shape)
 
     @property
-    def size(self) -> Size:
-        """The number of elements."""
-        return product(self.node.shape)
+    def size(self) -> Count | OpenCount:
+        """The number of elements. Called, as in PyTorch, the shape: `x.size()`, `x.size(0)`."""
+        return count(self.node.shape, product(self.node.shape))
 
     @property
     def nbytes(self) -> Size:
@@ -256,12 +259,18 @@ class Tensor:
         """A Tensor of its own with the same value; gradients pass through."""
         return Tensor(identity(self.node))
 
-    def backward(self, gradient: Tensor | Array | None = None) -> None:
+    def backward(
+        self,
+        gradient: Tensor | Array | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:
         """Add to `.grad` of every leaf that requires it the slope of this value.
 
         gradient: what this value's own gradient is; 1 where it is left out, which a value of
-        one element allows. Raises GraphError where nothing requires a gradient, DTypeError for
-        a value that is not a float.
+        one element allows. retain_graph: ignored, a graph can always be used again. create_graph:
+        let the gradients have gradients. Raises GraphError where nothing requires a gradient,
+        DTypeError for a value that is not a float.
         """
         from tinygraph.array.convert import to_tensor
 
@@ -286,7 +295,7 @@ class Tensor:
                 f"{show_shape(self.shape)}"
             )
         leaves = gradient_leaves([self.node])
-        with no_grad():
+        with enable_grad() if create_graph else no_grad():
             found = gradients([self.node], [seed.node], leaves)
             for leaf, g in zip(leaves, found, strict=True):
                 owner = leaf.cell() if leaf.cell is not None else None
@@ -376,6 +385,13 @@ _ALIASES = {"power": "pow", "true_divide": "divide", "absolute": "abs", "arctan"
             "rint": "round"}  # fmt: skip
 
 
+def _floats(data: Any) -> Node:
+    """What `Tensor(data)` holds."""
+    if isinstance(data, int):
+        raise TypeError(f"Tensor: expected a list or an array, got {data}; see tg.empty, tg.tensor")
+    return tensor(data, DEFAULT_FLOAT).node
+
+
 def _leaf_like(node: Node, grad: bool) -> Node:
     """A node of the same value that gradients end at, or pass by."""
     if not lazy.is_symbolic(node):
@@ -426,7 +442,9 @@ def host_array(data: Any, dtype: Any = None) -> np.ndarray:
     """A contiguous NumPy array of a tinygraph dtype with a copy of `data`."""
     wanted = None if dtype is None else canonical(dtype)
     try:
-        if wanted is None and not isinstance(data, (np.ndarray, np.generic)):
+        if hasattr(data, "__array__"):  # an array, of another library maybe: it has a dtype
+            data = np.asarray(data)
+        elif wanted is None:
             array = np.array(data)
             if array.dtype == np.float64:
                 wanted = DEFAULT_FLOAT
@@ -472,14 +490,7 @@ def placeholder(shape: Sequence[int | None], dtype: Any = "float32", name: str =
     return Tensor(node)
 
 
-def _count() -> Iterator[int]:
-    number = 0
-    while True:
-        yield number
-        number += 1
-
-
-_COUNTER = _count()
+_COUNTER = itertools.count()
 
 
 def realize(*tensors: Tensor) -> None:

@@ -78,6 +78,7 @@ def _compare(mine, yours, my_leaves, your_leaves, names, rtol, atol):
     weights = [rng.standard_normal(tuple(yours[i].shape)) for i in kept]
     weights = [w.astype(yours[i].detach().numpy().dtype) for w, i in zip(weights, kept)]
     my_grads = _slopes([mine[i] for i in kept], my_leaves, [tg.tensor(w) for w in weights])
+    tg.realize(*[g for g in my_grads if g is not None])  # as one graph: much quicker
     theirs_ = [torch.tensor(w) for w in weights]
     your_grads = _slopes([yours[i] for i in kept], your_leaves, theirs_)
     for name, mine_, your in zip(names, my_grads, your_grads, strict=True):

@@ -227,8 +227,7 @@ def test_comparisons():
 
 
 def test_elementwise_functions_show_what_they_take():
-    relu = tg.nn.functional.relu
-    for function, names in ((tg.exp, ["x"]), (relu, ["x"]), (tg.add, ["x1", "x2"])):
+    for function, names in ((tg.exp, ["x"]), (tg.relu, ["x"]), (tg.add, ["x1", "x2"])):
         assert list(inspect.signature(function).parameters) == names
     assert tg.exp(x=0.0).item() == 1.0
     with pytest.raises(TypeError, match=r"exp\(\) takes 1 positional argument"):

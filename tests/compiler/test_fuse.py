@@ -46,6 +46,8 @@ ONE_KERNEL = {
     "a broadcast of a column": lambda x: x * x[:, :1] + x[:1],
     "a slice, turned around": lambda x: tg.exp(x[:, ::-1][:, 3:50]),
     "rows that are transposed": lambda x: F.softmax(x.T, 0),
+    "a sum of what was reshaped": lambda x: tg.sum(F.group_norm(x.reshape((8, 8, 96)), 4) ** 2),
+    "the gradient of what is padded": lambda x: tg.grad(lambda a: tg.sum(tg.sin(tg.pad(a, 1))))(x),
 }
 
 

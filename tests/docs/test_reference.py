@@ -3,31 +3,6 @@
 import re
 import sys
 import types
-from pathlib import Path
-
-import pytest
-
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-@pytest.fixture
-def docs(monkeypatch):
-    """The modules that write the reference."""
-    names = ("api", "generate", "native", "operations", "pictures", "prose")
-    monkeypatch.syspath_prepend(DOCS)
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    import api
-    import generate
-    import native
-    import operations
-    import prose
-
-    yield types.SimpleNamespace(
-        api=api, generate=generate, native=native, operations=operations, prose=prose
-    )
-    for name in names:
-        sys.modules.pop(name, None)
 
 
 def module_with(monkeypatch, **names):

@@ -11,7 +11,7 @@ from tinygraph.graph.specialise import is_open, specialise
 from tinygraph.graph.verify import verify
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.contract import matmul
-from tinygraph.ops.movement import concat, reshape, take_range
+from tinygraph.ops.movement import broadcast_to, concat, reshape, take_range
 from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import PLACEHOLDER
 from tinygraph.ops.scan import scan_nodes
@@ -80,6 +80,15 @@ def test_a_size_of_one_does_not_broadcast_by_accident():
     assert "sizes that were left open were taken to be equal" in text
     assert "n=1, m=5 gives shapes (1, 3) and (5, 3)" in text
     assert "test_specialise.py" in text
+
+
+def test_an_array_stretched_to_another_ones_open_size():
+    x, y = leaf(n, 3), leaf(m, 3)
+    graph = Graph([x, y], [broadcast_to(x, shape=(m, 3)) * y])
+    assert specialise(graph, {"n": 2, "m": 2}).outputs[0].shape == (2, 3)
+    for sizes in ({"n": 1, "m": 5}, {"n": 5, "m": 1}, {"n": 2, "m": 3}):
+        with pytest.raises(ShapeError, match=f"n={sizes['n']}, m={sizes['m']}"):
+            specialise(graph, sizes)
 
 
 def test_an_open_size_against_a_fixed_one():

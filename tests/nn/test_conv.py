@@ -89,13 +89,6 @@ def test_transposed_layers_have_pytorchs_sizes():
     assert nn.ConvTranspose1d(3, 4, 2, stride=2)(x[:, :, 0]).shape == (2, 4, 8)
 
 
-def test_unfold_lays_windows_out_as_columns(rng):
-    x, w = rng.standard_normal((2, 3, 5, 4)), rng.standard_normal((4, 3, 2, 3))
-    columns = F.unfold(tg.tensor(x), (2, 3), padding=1).numpy()
-    product = (w.reshape(4, -1) @ columns).reshape(2, 4, 6, 4)
-    np.testing.assert_allclose(product, F.conv2d(tg.tensor(x), tg.tensor(w), padding=1).numpy())
-
-
 def test_gradients(rng):
     normal = rng.standard_normal
     tg.testing.check_grads(
@@ -125,8 +118,12 @@ def test_errors():
         nn.Conv2d(3, 4, 3, groups=2)
     with pytest.raises(ShapeError, match="padding 'same' needs a stride of 1"):
         nn.Conv2d(3, 4, 3, stride=2, padding="same")
-    with pytest.raises(ValueError, match="expected padding 'same', 'valid' or integers"):
-        nn.Conv2d(3, 4, 3, padding="full")
+    with pytest.raises(ValueError, match="expected padding 'valid', 'same', 'full' or integers"):
+        nn.Conv2d(3, 4, 3, padding="half")
+    with pytest.raises(DTypeError, match="ConvTranspose2d: expected padding to be made of integ"):
+        nn.ConvTranspose2d(3, 4, 3, padding="same")
+    with pytest.raises(ValueError, match="Conv2d: expected padding_mode out of zeros, reflect, r"):
+        nn.Conv2d(3, 4, 3, padding_mode="mirror")
     with pytest.raises(ShapeError, match=r"expected an input with 4 dimensions .* \(6, 6\)"):
         nn.Conv2d(3, 4, 3)(x[0, 0])
     with pytest.raises(ShapeError, match="the input has 3 channels, a weight of 2"):
@@ -137,6 +134,11 @@ def test_errors():
         F.conv2d(x, tg.ones((4, 3, 3, 3)), tg.ones(3))
     with pytest.raises(ShapeError, match="expected output_padding below the stride"):
         F.conv_transpose2d(x, tg.ones((3, 1, 2, 2)), output_padding=1)
+    back = nn.ConvTranspose2d(3, 4, 3, stride=2)
+    with pytest.raises(ShapeError, match=r"gives sizes from \(13, 13\) to \(14, 14\), got the out"):
+        back(x, output_size=(13, 15))
+    with pytest.raises(ShapeError, match=r"an output_size of 2 or 4 numbers, got \(13,\)"):
+        back(x, output_size=(13,))
 
 
 def test_output_padding_beyond_the_stride(rng):

@@ -1,11 +1,11 @@
-"""Linear, Flatten, Embedding, Dropout, borders."""
+"""Linear, Flatten, Dropout, borders."""
 
 import numpy as np
 import pytest
 
 import tinygraph as tg
 from tinygraph import nn
-from tinygraph.errors import DTypeError, ShapeError
+from tinygraph.errors import ShapeError
 from tinygraph.nn import functional as F
 
 
@@ -45,21 +45,6 @@ def test_flatten_and_identity():
     assert nn.Flatten()(batch).shape == (batch.shape[0], 12)
 
 
-def test_embedding(rng):
-    table = nn.Embedding(5, 3, padding_idx=1)
-    rows = tg.tensor([[0, 1], [4, 1]])
-    np.testing.assert_array_equal(table(rows).numpy(), table.weight.numpy()[rows.numpy()])
-    tg.sum(table(rows)).backward()
-    np.testing.assert_array_equal(table.weight.grad.numpy().sum(1), [3, 0, 0, 0, 3])
-    for wrong in (5, -1):
-        with pytest.raises(IndexError, match=f"row {wrong} is out of range: expected 0 to 4"):
-            table(tg.tensor([wrong])).numpy()
-    with pytest.raises(DTypeError, match="embedding: expected integers as input, got float32"):
-        table(tg.ones(2))
-    with pytest.raises(ShapeError, match="Embedding: expected a padding_idx within the 5 rows"):
-        nn.Embedding(5, 3, padding_idx=5)
-
-
 def test_dropout_in_training_and_evaluation():
     tg.manual_seed(0)
     x = tg.ones((100, 100), requires_grad=True)
@@ -96,13 +81,3 @@ def test_pad_names_the_last_dimension_first():
     np.testing.assert_array_equal(got.numpy(), expected)
     with pytest.raises(ShapeError, match=r"a pair of widths .* got 3 widths \(1, 2, 3\)"):
         F.pad(tg.tensor(x), (1, 2, 3))
-
-
-def test_a_padding_row_counted_from_the_end_of_a_table_of_any_size(rng):
-    table = tg.placeholder((None, 2), "float64", name="table")
-    chosen = tg.nn.functional.embedding(tg.tensor([0, 2, 2]), table, padding_idx=-1)
-    slope = tg.function([table], tg.grad(lambda t: tg.sum(F.embedding(
-        tg.tensor([0, 2, 2]), t, padding_idx=-1)))(table))  # fmt: skip
-    assert chosen.shape == (3, 2)
-    np.testing.assert_array_equal(slope(np.ones((3, 2))), [[1, 1], [0, 0], [0, 0]])
-    np.testing.assert_array_equal(slope(np.ones((4, 2))), [[1, 1], [0, 0], [2, 2], [0, 0]])

@@ -203,13 +203,14 @@ def test_repr_and_summary():
     assert repr(net) == (
         "Sequential(\n"
         "  (0): Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))\n"
-        "  (1): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
+        "  (1): BatchNorm2d(2, eps=1e-05, momentum=0.1, affine=True, bias=True, "
+        "track_running_stats=True)\n"
         "  (2): Flatten(start_dim=1, end_dim=-1)\n"
         ")"
     )
     net[0].eval()
     table = net.summary((None, 1, 4, 4))
-    assert "1 BatchNorm2d  (input_0, 2, 4, 4)           4" in table
+    assert "1 BatchNorm2d  (input_0, 2, 4, 4)           4  4 + 128*input_0" in table
     assert table.endswith("24 parameters, 24 of them trainable")
     assert net[1].training
     assert not net[0].training

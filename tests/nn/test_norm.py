@@ -1,4 +1,4 @@
-"""Normalization against its formulas; running averages."""
+"""Normalization by batch and over the last dimensions, against its formulas; running averages."""
 
 import numpy as np
 import pytest
@@ -125,8 +125,22 @@ def test_errors():
         nn.BatchNorm1d(3)(tg.ones((1, 3)))
     with pytest.raises(ShapeError, match=r"expected running_mean of shape \(4,\)"):
         nn.BatchNorm1d(3)(tg.ones((2, 4)))
-    with pytest.raises(ShapeError, match="running_mean and running_var where training is False"):
+    with pytest.raises(ShapeError, match="running_mean and running_var where those of the"):
         F.batch_norm(tg.ones((2, 3)), None, None)
+    with pytest.raises(ShapeError, match="or neither, got a Tensor and None"):
+        F.batch_norm(tg.ones((2, 3)), tg.zeros(3), None, training=True)
+    with pytest.raises(ValueError, match="batch_norm: expected eps above 0, got 0"):
+        F.batch_norm(tg.ones((2, 3)), None, None, training=True, eps=0)
+    with pytest.raises(ShapeError, match=r"expected an input \(batch, channel, ...\), got \(3,\)"):
+        F.batch_norm(tg.ones(3), None, None, training=True)
+    with pytest.raises(ShapeError, match=r"expected weight of shape \(3,\), got \(2, 3\)"):
+        F.layer_norm(tg.ones((2, 3)), 3, weight=tg.ones((2, 3)))
+    with pytest.raises(ShapeError, match=r"expected bias of shape \(3,\), got \(1,\)"):
+        F.batch_norm(tg.ones((2, 3)), None, None, bias=tg.ones(1), training=True)
+    with pytest.raises(ShapeError, match="LayerNorm: expected normalized_shape to have one size"):
+        nn.LayerNorm(())
+    with pytest.raises(ShapeError, match="BatchNorm1d: expected num_features to be an integer"):
+        nn.BatchNorm1d(2.5)
     with pytest.raises(ShapeError, match=r"last dimensions are \(4,\), got shape \(2, 3\)"):
         nn.LayerNorm(4)(tg.ones((2, 3)))
     with pytest.raises(DTypeError, match="layer_norm: needs a float, got int64"):
@@ -142,11 +156,11 @@ def test_cumulative_averages_are_exact_in_double_precision(rng):
     np.testing.assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-13, atol=1e-15)
 
 
-def test_a_batch_of_none_leaves_the_averages_alone():
-    layer = nn.BatchNorm1d(3)
-    with pytest.raises(ShapeError, match="expected more than one value in each channel"):
-        layer(tg.ones((0, 3)))
-    assert not layer.running_mean.numpy().any()
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(3), nn.InstanceNorm1d(3, 0.1, 0.5, True, True)])
+def test_a_batch_of_none_leaves_the_averages_alone(layer):
+    assert layer(tg.ones((0, 3, 2))).shape == (0, 3, 2)
+    assert layer.running_mean.tolist() == [0, 0, 0]
+    assert layer.running_var.tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("p", [1, 2, 3, 4, 8])
@@ -169,3 +183,110 @@ def test_averages_do_not_follow_an_open_batch_without_a_variance(size, rng):
     assert step(rng.standard_normal((size, 3))).shape == (size, 3)
     np.testing.assert_array_equal(norm.running_mean.numpy(), before[0])
     np.testing.assert_array_equal(norm.running_var.numpy(), before[1])
+
+
+def test_batch_norm_as_the_textbook_with_sigma_plus_epsilon(rng):
+    """The documented way to the other form, and how far apart the two are."""
+    x, eps = rng.standard_normal((50, 3)), 1e-3
+    other = (tg.tensor(x) - tg.mean(tg.tensor(x), 0)) / (tg.std(tg.tensor(x), 0) + eps)
+    np.testing.assert_allclose(other.numpy(), (x - x.mean(0)) / (x.std(0) + eps))
+    ours = F.batch_norm(tg.tensor(x), None, None, training=True, eps=eps).numpy()
+    np.testing.assert_allclose(ours, (x - x.mean(0)) / np.sqrt(x.var(0) + eps))
+    assert 1e-5 < np.abs(ours - other.numpy()).max() < 1e-2
+
+
+def test_momentum_is_the_share_of_the_new_batch(rng):
+    """Keras' momentum, the share of the old averages, is 1 minus this one."""
+    x, keras = rng.standard_normal((4, 2)), 0.99
+    layer = nn.BatchNorm1d(2, momentum=1 - keras, dtype="float64")
+    layer(tg.tensor(x))
+    np.testing.assert_allclose(layer.running_mean.numpy(), keras * 0 + (1 - keras) * x.mean(0))
+
+
+def test_batch_norm_in_a_convolutional_network_is_per_channel(rng):
+    """Between convolution and activation: what reaches the activation has mean 0 and variance 1
+    in each channel, whatever the bias of the convolution."""
+    x = tg.tensor(rng.standard_normal((6, 2, 5, 5)))
+    conv, norm = nn.Conv2d(2, 4, 3).to("float64"), nn.BatchNorm2d(4).to("float64")
+    block = nn.Sequential(conv, norm, nn.ReLU())
+    before = norm(conv(x)).numpy()
+    np.testing.assert_allclose(before.mean((0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(before.var((0, 2, 3)), 1, rtol=1e-3)
+    result = block(x).numpy()
+    np.testing.assert_allclose(result, np.maximum(before, 0))
+    conv.bias.set(np.arange(4.0) * 10)
+    np.testing.assert_allclose(block(x).numpy(), result, atol=1e-9)
+
+
+def test_batch_norm_may_stand_before_or_after_the_activation(rng):
+    x = tg.tensor(rng.standard_normal((64, 3)))
+    linear = nn.Linear(3, 4).to("float64")
+    before = nn.Sequential(linear, nn.BatchNorm1d(4).to("float64"), nn.Tanh())(x).numpy()
+    after = nn.Sequential(linear, nn.Tanh(), nn.BatchNorm1d(4).to("float64"))(x).numpy()
+    np.testing.assert_allclose(np.arctanh(before).mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(after.mean(0), 0, atol=1e-12)
+
+
+def test_batch_norm_takes_internal_covariate_shift_away(rng):
+    """Shifting or scaling the activations before it changes nothing, and neither does a step that
+    scales the weights before it: their gradient is at right angles to them."""
+    x = rng.standard_normal((32, 3)) * 5
+    norm = nn.BatchNorm1d(3, eps=1e-12, dtype="float64")
+    expected = norm(tg.tensor(x)).numpy()
+    for shift, scale in ((100.0, 1.0), (0.0, 7.0), (-3.0, 0.01)):
+        np.testing.assert_allclose(norm(tg.tensor(x * scale + shift)).numpy(), expected, rtol=1e-7)
+    linear = nn.Linear(3, 3, bias=False).to("float64")
+    tg.sum(tg.exp(norm(linear(tg.tensor(x))))).backward()
+    weight, slope = linear.weight.numpy(), linear.weight.grad.numpy()
+    np.testing.assert_allclose((weight * slope).sum(1), 0, atol=1e-8)
+
+
+def test_layer_norm_is_the_same_whatever_the_batch(rng):
+    x = rng.standard_normal((8, 5))
+    layer = nn.LayerNorm(5, dtype="float64")
+    whole = layer(tg.tensor(x)).numpy()
+    for sample in range(8):
+        alone = layer.eval()(tg.tensor(x[sample : sample + 1])).numpy()
+        np.testing.assert_allclose(alone[0], whole[sample], rtol=1e-13)
+    np.testing.assert_allclose(layer(tg.tensor(x[0])).numpy(), whole[0], rtol=1e-13)
+
+
+def test_rms_norm(rng):
+    x, weight = rng.standard_normal((3, 5)), rng.standard_normal(5)
+    expected = x / np.sqrt((x**2).mean(1, keepdims=True) + 0.1) * weight
+    np.testing.assert_allclose(
+        F.rms_norm(tg.tensor(x), (5,), tg.tensor(weight), 0.1).numpy(), expected
+    )
+    centred = x - x.mean(1, keepdims=True)  # then it is layer norm
+    np.testing.assert_allclose(
+        F.rms_norm(tg.tensor(centred), 5, eps=1e-5).numpy(), F.layer_norm(tg.tensor(x), 5).numpy()
+    )
+    tg.testing.check_grads(lambda x, w: F.rms_norm(x, (5,), w, 1e-3), [x, weight], order=2)
+    zero = tg.zeros((1, 4), requires_grad=True)
+    tg.sum(F.rms_norm(zero, 4)).backward()
+    assert np.isfinite(zero.grad.numpy()).all()
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("mean", [0.0, 1e4, -3e7, 1e18])
+def test_equal_elements_become_zero(mean, backend):
+    """Their variance is 0, not the negative number that E[x^2] - E[x]^2 can come to."""
+    x = tg.tensor(np.full((4, 6, 9), mean, "float32"), requires_grad=True)
+    with tg.backend(backend):
+        for result in (
+            F.layer_norm(x, (9,)), F.group_norm(x, 2), F.instance_norm(x),
+            F.batch_norm(x, None, None, training=True),
+        ):  # fmt: skip
+            slope = tg.grad(lambda y, r=result: tg.sum(r * r))(x)
+            assert np.abs(result.numpy()).max() <= 1e-3 * max(1.0, abs(mean) * 1e-4)
+            assert np.isfinite(slope.numpy()).all()
+
+
+def test_averages_follow_in_a_compiled_step(rng):
+    layer, plain = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
+    step = tg.jit(lambda x: layer(x))
+    for _ in range(3):
+        x = tg.tensor(rng.standard_normal((4, 3)).astype("float32"))
+        np.testing.assert_allclose(step(x).numpy(), plain(x).numpy(), rtol=1e-5, atol=1e-6)
+    for (name, mine), (_, other) in zip(layer.named_buffers(), plain.named_buffers(), strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), rtol=1e-5, err_msg=name)

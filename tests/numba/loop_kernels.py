@@ -90,12 +90,21 @@ class Loops:
             self.roles,
         )  # fmt: skip
 
-    def plan(self):
-        """The plan, and the arrays by the number of their slot."""
+    def instruction(self):
         first = len(self.arrays)
         slots = [slot_of(out, first + i, "output", i) for i, out in enumerate(self.outputs)]
-        instruction = Instruction(self.kernel(), tuple(self.slots), tuple(slots), {}, caller())
-        return loops.plan(instruction), dict(enumerate([*self.arrays, *self.outputs]))
+        return Instruction(self.kernel(), tuple(self.slots), tuple(slots), {}, caller())
+
+    def arranged(self):
+        """The instruction as it is compiled, and the extents of its tiny rows."""
+        instruction = self.instruction()
+        nest = loops.layout(instruction.kernel)
+        return loops.arranged(instruction, nest, loops.cost(nest))
+
+    def plan(self):
+        """The plan, and the arrays by the number of their slot."""
+        arrays = dict(enumerate([*self.arrays, *self.outputs]))
+        return loops.plan(self.instruction()), arrays
 
     def run(self, order=None):
         """Copies of the outputs; inputs and outputs are then as they were before."""

@@ -19,11 +19,13 @@ BINARY = ("add", "subtract", "multiply", "maximum", "minimum")
 
 
 class Random(Loops):
-    """A kernel in the making, with random parts. varies: the dimensions of each value."""
+    """A kernel in the making, with random parts. varies: the dimensions of each value. small:
+    whether its rows are."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, small=False):
         self.choose = random.Random(seed)
         self.numbers = np.random.default_rng(seed)
+        self.small = small
         roles = self.choose.choice(ROLES)
         super().__init__(roles, self.random_extents(len(roles)))
         self.reduced = {d for d, role in enumerate(roles) if role == ("r" if "r" in roles else "i")}
@@ -31,7 +33,10 @@ class Random(Loops):
 
     def random_extents(self, rank):
         extents = [self.choose.choice((1, 2, 3, 5, 17, 70)) for _ in range(rank)]
-        if rank and self.choose.random() < 0.1:
+        if rank and self.small:
+            extents[-1] = self.choose.choice((2, 3, 4, 5))
+            extents[self.choose.randrange(rank)] = self.choose.choice((8, 33, 100))
+        elif rank and self.choose.random() < 0.1:
             extents[self.choose.randrange(rank)] = 0
         if rank and self.choose.random() < 0.15:
             extents[-1] = self.choose.choice((1024, 1025, 3000))
@@ -105,9 +110,9 @@ class Random(Loops):
                 self.output(ref, varies=varies)
 
 
-@given(st.integers(0, 2**32))
-def test_random_kernels(seed):
-    made = Random(seed)
+@given(st.integers(0, 2**32), st.booleans())
+def test_random_kernels(seed, small):
+    made = Random(seed, small)
     for _ in range(made.choose.randint(1, 4)):
         made.random_input()
     for _ in range(made.choose.randint(1, 9)):

@@ -246,7 +246,7 @@ def test_state_that_does_not_fit_is_not_loaded():
     with pytest.raises(StateError, match=r"exp_avg of parameter 1: expected shape \(1,\), got"):
         optimizer.load_state_dict(saved)
     assert optimizer.state[a]["exp_avg"].item() != 1.0
-    with pytest.raises(ValueError, match="Adam: expected lr of at least 0, got -1"):
+    with pytest.raises(StateError, match="Adam: expected lr of at least 0, got -1"):
         optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0, 1], "lr": -1}]})
     with pytest.raises(StateError, match=r"expected groups of \[2\] parameters, got \[1\]"):
         optimizer.load_state_dict({"state": {}, "param_groups": [{"params": [0]}]})
@@ -362,6 +362,7 @@ def test_the_state_of_another_optimizer_is_refused():
     params = parameters(1.0)
     adam = optim.Adam(params)
     sgd = optim.SGD(params, momentum=0.9)
+    step(adam, *params)
     with pytest.raises(StateError, match="exp_avg, exp_avg_sq, which SGD does not keep"):
         sgd.load_state_dict(adam.state_dict())
     with pytest.raises(StateError, match="momentum_buffer, which Adam does not keep"):

@@ -108,16 +108,44 @@ def test_its_sum_has_no_negative_zero():
     assert not np.signbit(result).any()
 
 
+def centred(x, axes):
+    """x less the largest along some dimensions."""
+    return x - broadcast_to(reduce_max(x, axis=axes, keepdims=True), shape=x.shape)
+
+
 def test_a_sum_over_normalised_rows_is_taken_row_by_row():
     x = fed(6, 4)
-    shifted = x - broadcast_to(reduce_max(x, axis=(1,), keepdims=True), shape=x.shape)
-    graph = Graph([x], [reduce_sum(e.exp(shifted), axis=(0, 1), keepdims=False)])
+    graph = Graph([x], [reduce_sum(e.exp(centred(x, (1,))), axis=(0, 1), keepdims=False)])
     assert ops(changed(rows, graph, normal(6, 4))).count("sum") == 2
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+@pytest.mark.parametrize("shape", [(6, 4, 5), (24, 5), (120,), (6, 1, 20)])
+def test_a_sum_over_what_was_reshaped_is_taken_where_it_was_normalised(shape, keepdims):
+    """Rows of any number of dimensions; arrays of the later shape are seen in the earlier one."""
+    x, weight = fed(6, 2, 2, 5), fed(shape[-1], name="weight")
+    seen = reshape(e.exp(centred(x, (2, 3))), shape=shape)
+    weighed = e.square(seen) * weight + seen
+    axes = tuple(range(len(shape)))
+    graph = Graph([x, weight], [reduce_sum(weighed, axis=axes, keepdims=keepdims)])
+    after = changed(rows, graph, normal(6, 2, 2, 5), normal(shape[-1]))
+    sums = [node for node in after.nodes if node.op is reduce_sum]
+    assert [node.params["axis"] for node in sums] == [(2, 3), (0, 1)]
+
+
+def test_a_sum_over_what_is_cut_differently_stays_whole():
+    """Reshaped to (4, 6), the elements of a row of (3, 8) are no rows."""
+    x = fed(3, 8)
+    seen = reshape(centred(x, (1,)), shape=(4, 6))
+    graph = Graph([x], [reduce_sum(e.exp(seen), axis=(0, 1), keepdims=False)])
+    assert rows(graph) is graph
 
 
 def test_other_sums_stay_whole():
     x = fed(6, 4)
     graph = Graph([x], [reduce_sum(e.exp(x), axis=(0, 1), keepdims=False)])
+    assert rows(graph) is graph
+    graph = Graph([x], [reduce_sum(e.exp(centred(x, (0,))), axis=(0, 1), keepdims=False)])
     assert rows(graph) is graph
 
 
@@ -201,6 +229,35 @@ def test_a_sum_that_a_step_reads_stays_in_the_scan():
     (last,), (ys,) = scan_nodes(step, [square], [x])
     graph = Graph([h, square, x], [last, ys, h])
     assert carries(hoist(graph)) == carries(graph)
+
+
+def biased(keepdims, there):
+    """h' = tanh(h + x + bias), and the sum of all h' as a carry. there: whether h' is a result."""
+    h, x = fed(3, 4, name="h"), fed(5, 3, 4, name="x")
+    total = fed(*((1, 4) if keepdims else (4,)), name="total")
+
+    def step(carry, inputs):
+        new = e.tanh(carry[0] + inputs[0])
+        added = carry[1] + reduce_sum(new, axis=(0,), keepdims=keepdims)
+        return [new, added], [new] if there else []
+
+    (last, summed), rest = scan_nodes(step, [h, total], [x])
+    return Graph([h, x, total], [last, summed, *rest])
+
+
+@pytest.mark.parametrize("keepdims", [True, False])
+def test_a_sum_of_what_the_steps_hand_out_is_taken_behind_the_scan(keepdims):
+    graph = biased(keepdims, there=True)
+    arrays = normal(3, 4), normal(5, 3, 4), normal(*graph.inputs[2].shape)
+    after = changed(hoist, graph, *arrays)
+    assert carries(after) == [1]
+    (total,) = [node for node in after.nodes if node.op is reduce_sum]
+    assert total.params["axis"] == (0, 1)
+
+
+def test_a_sum_of_what_only_a_step_has_stays_in_the_scan():
+    graph = biased(keepdims=False, there=False)
+    assert hoist(graph).key == graph.key
 
 
 def test_no_scan_no_change():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tinygraph import config
+from tinygraph.autodiff.reverse import gradients
 from tinygraph.errors import ConfigError
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.node import Aval, Node
@@ -317,7 +318,22 @@ UNSTABLE = {  # (the form, values for which it fails, the values it should have)
     "log softmax, small": (lambda: e.log(softmax(z)), -1000.0, np.log(0.25)),
     "logsumexp": (lambda: logsumexp(z), 1000.0, 1000 + np.log(4)),
     "log of a view": (lambda: e.log(reshape(e.exp(z), shape=(12,))), 1000.0, 1000.0),
+    "slope of log sigmoid": (lambda: slope(lambda s: e.log(s)), -1000.0, 1.0),
+    "slope of log (1 - sigmoid)": (lambda: slope(lambda s: e.log(1 - s)), 1000.0, -1.0),
+    "slope of both": (lambda: slope(cross_entropy), -1000.0, 0.25),
+    "slope of both, large": (lambda: slope(cross_entropy), 1000.0, -0.75),
+    "slope of a product": (lambda: slope(lambda s: (1 - s) * e.log(s)), -1000.0, 1.0),
 }
+
+
+def slope(function):
+    """The gradient for z of `function` of sigmoid(z)."""
+    (g,) = gradients([function(e.sigmoid(z))], [full((3, 4), 1.0, F8)], [z])
+    return g
+
+
+def cross_entropy(s):
+    return 0.25 * e.log(s) + 0.75 * e.log(1 - s)
 
 
 @pytest.mark.parametrize("name", UNSTABLE)

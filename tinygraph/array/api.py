@@ -8,13 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, overload
 
+from tinygraph.array.precision import at_precision, precision_of
 from tinygraph.errors import TinygraphError
+from tinygraph.graph.node import STATE
 from tinygraph.ops.registry import located
 
 Result = TypeVar("Result")
 
 # PyTorch's keyword, and what the Array API calls it.
-SPELLINGS = {"dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x", "other": "y"}
+SPELLINGS = {
+    "dim": "axis", "dims": "axes", "keepdim": "keepdims", "input": "x", "other": "y",
+    "end": "stop", "steps": "num", "size": "shape",
+}  # fmt: skip
 
 
 @overload
@@ -31,12 +36,15 @@ def api(function: Callable[..., Any] | None = None, /, **spellings: str) -> Any:
 
     def publish(function: Callable[..., Result]) -> Callable[..., Result]:
         known = _spellings(function, {**SPELLINGS, **spellings})
+        precision = precision_of(function)
 
         @wraps(function)
         def public(*args: Any, **kwargs: Any) -> Result:
             try:
                 if kwargs and not known.keys().isdisjoint(kwargs):
                     kwargs = _respelled(function.__name__, kwargs, known)
+                if precision is not None and STATE.autocast is not None:
+                    return at_precision(precision, function, args, kwargs)
                 return function(*args, **kwargs)
             except TinygraphError as error:
                 raise located(function.__name__, error) from None
@@ -48,7 +56,11 @@ def api(function: Callable[..., Any] | None = None, /, **spellings: str) -> Any:
 
 def _spellings(function: Callable[..., Any], spellings: Mapping[str, str]) -> dict[str, str]:
     """Those of `spellings` that stand for a parameter of `function`."""
-    parameters = inspect.signature(function).parameters
+    parameters = {
+        name: part
+        for name, part in inspect.signature(function).parameters.items()
+        if part.kind is not part.VAR_POSITIONAL
+    }
     return {
         theirs: ours
         for theirs, ours in spellings.items()

@@ -14,9 +14,10 @@ from tinygraph.array.api import api
 from tinygraph.array.convert import OPERANDS, TensorLike, as_node
 from tinygraph.array.creation import filled
 from tinygraph.array.index import fitted, pick, put
-from tinygraph.errors import GraphError, ShapeError
+from tinygraph.autodiff.mode import no_grad
+from tinygraph.errors import DTypeError, GraphError, ShapeError
 from tinygraph.graph.node import STATE, Node
-from tinygraph.ops.movement import broadcast_to
+from tinygraph.ops.movement import broadcast_to, stop_gradient
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
@@ -134,6 +135,9 @@ def rebind(x: Tensor, node: Node) -> Tensor:
 
     Raises ShapeError for another shape, GraphError for a leaf that requires a gradient.
     """
+    if isinstance(x, Data):
+        x.node = node
+        return x
     if node.shape != x.shape:
         raise ShapeError(
             f"in place, a Tensor of shape {show_shape(x.shape)} cannot become one of shape "
@@ -201,3 +205,78 @@ def copy_(x: Tensor, source: TensorLike) -> Tensor:
     tensor([1., 2.])
     """
     return rebind(x, broadcast_to(as_node(source), shape=x.shape))
+
+
+# --------------------------------------------------------------------------------- x.data
+
+
+class Data(Tensor):
+    """`x.data`: the value that x has at any time, through which no gradient passes. What is written
+    to it in place is written to x, also where x is a leaf that requires a gradient."""
+
+    __slots__ = ("_owner", "_read", "_value_read")
+
+    def __init__(self, owner: Tensor) -> None:
+        self._owner = owner
+        self._read: Node | None = None
+        self.name = owner.name
+        self.is_state = False
+        self._grad = None
+
+    @property
+    def node(self) -> Node:
+        if self._read is not self._owner.node:
+            self._read = self._owner.node
+            self._value_read = self._owner.detach().node
+        return self._value_read
+
+    @node.setter
+    def node(self, node: Node) -> None:
+        if not self._owner.is_leaf:
+            raise GraphError(
+                "the data of a value that was computed with a gradient cannot be written to; make "
+                "a new Tensor (x = x + 1, x.at[i].set(v))"
+            )
+        with no_grad():
+            rebind(self._owner, stop_gradient(node))
+
+    def assign(self, value: TensorLike) -> Tensor:
+        self._owner.assign(value)
+        return self
+
+    def set(self, value: Any) -> Tensor:
+        self._owner.set(value)
+        return self
+
+    def requires_grad_(self, value: bool = True) -> Tensor:
+        if value:
+            raise GraphError("x.data never requires a gradient; use detach() for a leaf of its own")
+        return self
+
+
+def data(x: Tensor) -> Tensor:
+    """The value of x, through which no gradient passes. To write to it is to write to x, also where
+    x is a leaf that requires a gradient: `w.data -= 0.1 * w.grad`, `w.data = tg.zeros(3)`.
+
+    Raises DTypeError for a value of another dtype, ShapeError for one of another shape.
+
+    >>> import tinygraph as tg
+    >>> w = tg.nn.Parameter([1.0, 2.0])
+    >>> w.data.mul_(10.0)
+    tensor([10., 20.])
+    >>> w.requires_grad, w.data.requires_grad, w.tolist()
+    (True, False, [10.0, 20.0])
+    """
+    return Data(x)
+
+
+def set_data(x: Tensor, value: Tensor) -> None:
+    """Let x hold `value`, of the same shape and dtype."""
+    if isinstance(value, Data) and value._owner is x:  # after x.data -= 1, which has written it
+        return
+    if value.dtype != x.dtype:
+        raise DTypeError(
+            f"the data of a Tensor of {x.dtype.name} cannot become {value.dtype.name}; use "
+            "module.to(dtype), or make a new Parameter"
+        )
+    Data(x).node = value.node

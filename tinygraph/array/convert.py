@@ -30,9 +30,15 @@ def as_operand(value: Any) -> Node | Scalar:
     if isinstance(value, Dim):  # a size that is not known yet
         return const(value, DEFAULT_INT)
     raise DTypeError(
-        f"expected a Tensor, a number or a NumPy array, got {type(value).__name__}; make a Tensor "
-        "with tg.tensor"
+        f"expected a Tensor, a number or a NumPy array, got {_kind(value)}; make a Tensor with "
+        "tg.tensor"
     )
+
+
+def _kind(value: Any) -> str:
+    """The name of its type; where another library has a Tensor too, that of the library before."""
+    name = type(value).__name__
+    return f"{type(value).__module__.partition('.')[0]}.{name}" if name == "Tensor" else name
 
 
 def as_node(value: Any, dtype: DType | None = None) -> Node:

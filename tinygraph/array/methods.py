@@ -11,25 +11,39 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph import linalg
 from tinygraph.array import (
     assign,
+    compare,
     cumulative,
+    draws,
     elementwise,
     join,
     linear,
+    places,
     reduce,
     select,
     shape,
     softmax,
     sort,
+    spellings,
 )
 from tinygraph.array import creation as new
 from tinygraph.array.api import api
 from tinygraph.array.convert import OPERANDS
 from tinygraph.array.creation import check_device
-from tinygraph.dtypes import bool_, canonical, float16, float32, float64, int32, int64
-from tinygraph.errors import ShapeError
+from tinygraph.dtypes import (
+    bfloat16,
+    bool_,
+    canonical,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
 from tinygraph.runtime.backend import backends
 from tinygraph.tensor import Tensor, state, tensor
 
@@ -122,6 +136,11 @@ def contiguous(x: Tensor) -> Tensor:
     return x
 
 
+def is_contiguous(x: Tensor) -> bool:
+    """True: whatever needs its elements in a row finds them so."""
+    return True
+
+
 def cpu(x: Tensor) -> Tensor:
     """x itself: `.numpy()` brings the value to the host from any backend."""
     return x
@@ -135,11 +154,6 @@ def contains(x: Tensor, value: Any) -> bool:
 def dim(x: Tensor) -> int:
     """The number of dimensions."""
     return x.ndim
-
-
-def numel(x: Tensor) -> Any:
-    """The number of elements."""
-    return x.size
 
 
 def array_namespace(x: Tensor, *, api_version: str | None = None) -> ModuleType:
@@ -185,17 +199,30 @@ def new_ones(x: Tensor, *sizes: Any) -> Tensor:
     return new.ones(*sizes, dtype=x.dtype)
 
 
+def new_full(x: Tensor, size: Any, fill_value: Any) -> Tensor:
+    """One number repeated, of the dtype of x and another shape."""
+    return new.full(size, fill_value, dtype=x.dtype)
+
+
+def new_tensor(x: Tensor, data: Any) -> Tensor:
+    """A Tensor of `data` in the dtype of x."""
+    return tensor(data, x.dtype)
+
+
+def detach_(x: Tensor) -> Tensor:
+    """Cut x off from what it was computed from; a leaf stops requiring a gradient. Returns x."""
+    return x.requires_grad_(False) if x.is_leaf else assign.rebind(x, x.detach().node)
+
+
+def where(x: Tensor, condition: Any, other: Any) -> Tensor:
+    """x where `condition` (bool) holds, else `other`."""
+    return elementwise.where(condition, x, other)
+
+
 def _transposed(x: Tensor) -> Tensor:
     """x with its dimensions turned round; of a matrix the transpose."""
     result: Tensor = shape.transpose(x)
     return result
-
-
-def t(x: Tensor) -> Tensor:
-    """The transpose of a matrix; a vector as it is."""
-    if x.ndim > 2:
-        raise ShapeError(f"t: needs at most 2 dimensions, got {x.ndim}; use mT or transpose")
-    return _transposed(x)
 
 
 PROPERTIES: dict[str, Function] = {
@@ -225,11 +252,18 @@ SAME: dict[ModuleType, str] = {
     join: "chunk repeat repeat_interleave split tile unbind unstack",
     select: """
         gather index_select masked_fill masked_select nonzero scatter scatter_add take
-        take_along_axis unique""",
+        take_along_axis""",
     sort: "argsort sort topk",
     linear: "diag diagonal dot matmul mm bmm outer trace",
     assign: "copy_ fill_ zero_",
+    compare: "allclose isclose",
     new: "tril triu",
+    places: """
+        argwhere bincount index_add movedim narrow select swapdims take_along_dim unique""",
+    spellings: """
+        absolute addcdiv addcmul addmm arccos arccosh arcsin arcsinh arctan arctan2 arctanh baddbmm
+        bitwise_not clamp clamp_max clamp_min det dist div eq frac ge gt inverse is_floating_point
+        le logit lt mul mv nan_to_num ne neg norm numel sub t""",
 }
 OTHERS: dict[str, Function] = {
     "__array_namespace__": array_namespace,
@@ -238,41 +272,47 @@ OTHERS: dict[str, Function] = {
     "__dlpack__": to_dlpack,
     "__dlpack_device__": dlpack_device,
     "__reduce__": reduce_to_value,
+    "add": spellings.plus,
+    "bfloat16": _cast_to(bfloat16),
     "bool": _cast_to(bool_),
-    "clamp": elementwise.clip,
+    "byte": _cast_to(uint8),
+    "char": _cast_to(int8),
     "contiguous": contiguous,
     "cpu": cpu,
+    "is_contiguous": is_contiguous,
+    "detach_": detach_,
     "dim": dim,
-    "div": elementwise.divide,
     "double": _cast_to(float64),
-    "eq": elementwise.equal,
+    "expand_as": spellings.expand_as,
     "float": _cast_to(float32),
-    "ge": elementwise.greater_equal,
-    "gt": elementwise.greater,
     "half": _cast_to(float16),
     "int": _cast_to(int32),
-    "le": elementwise.less_equal,
     "long": _cast_to(int64),
-    "lt": elementwise.less,
-    "mul": elementwise.multiply,
-    "ne": elementwise.not_equal,
-    "neg": elementwise.negative,
-    "norm": linalg.norm,
+    "ndimension": dim,
+    "nelement": spellings.numel,
+    "new_full": new_full,
     "new_ones": new_ones,
+    "new_tensor": new_tensor,
     "new_zeros": new_zeros,
-    "numel": numel,
-    "sub": elementwise.subtract,
-    "t": t,
+    "reshape_as": spellings.view_as,
+    "short": _cast_to(int16),
     "to": to,
     "to_device": to_device,
     "type": to,
+    "type_as": spellings.type_as,
+    "view_as": spellings.view_as,
+    "where": where,
 }
-IN_PLACE: dict[str, Function] = {
-    "add_": elementwise.add,
-    "clamp_": elementwise.clip,
-    "div_": elementwise.divide,
-    "mul_": elementwise.multiply,
-    "sub_": elementwise.subtract,
+
+# The methods whose names with a "_" behind them change what x stands for.
+IN_PLACE = """
+    abs add addcdiv addcmul ceil clamp clamp_max clamp_min clip cos div exp floor index_add lerp log
+    masked_fill mul neg pow reciprocal relu round rsqrt scatter scatter_add sigmoid sign sin sqrt
+    square sub tanh tril triu trunc"""
+DRAWN: dict[str, Function] = {
+    "bernoulli": draws.as_bernoulli,
+    "normal": draws.as_normal,
+    "uniform": draws.as_uniform,
 }
 
 
@@ -290,11 +330,14 @@ def methods() -> dict[str, Any]:
     for module, names in SAME.items():
         for name in names.split():
             table[name] = getattr(module, name)
-    for name, function in IN_PLACE.items():
-        table[name] = assign.in_place(name, function)
+    table.update(OTHERS)
+    for name in IN_PLACE.split():
+        table[f"{name}_"] = assign.in_place(f"{name}_", table[name])
+    for name, function in DRAWN.items():
+        table[f"{name}_"] = assign.in_place(f"{name}_", function)
     for name, function in PROPERTIES.items():
         table[name] = property(function)
-    return {**table, **OTHERS}
+    return {**table, "data": property(assign.data, assign.set_data)}
 
 
 def install() -> None:

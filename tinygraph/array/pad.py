@@ -13,11 +13,14 @@ from tinygraph.array.sizes import as_size
 from tinygraph.errors import GraphError, ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
+from tinygraph.ops.call import custom_vjp_nodes
 from tinygraph.ops.movement import broadcast_to, concat, slice_, take_range, update_slice
+from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
 Pair = tuple[Size, Size]
+Slice = tuple[Size, Size, int]  # where it starts, how many elements, how far apart
 
 
 @api(constant_values="value")
@@ -42,18 +45,75 @@ def pad(x: TensorLike, pad_width: Any, mode: str = "constant", value: TensorLike
 
 def pad_node(x: Node, pairs: Sequence[Pair], mode: str, value: TensorLike = 0) -> Node:
     """x with a border of `pairs` (before, after), one for each dimension; see `pad`."""
-    if mode == "constant":
-        x, pairs = _cropped(x, pairs)
-        return _with_constant(x, pairs, value) if any(pair != (0, 0) for pair in pairs) else x
-    if mode not in _BORDERS:
+    if mode != "constant" and mode not in _BORDERS:
         raise GraphError(f"mode {mode!r} is none of constant, {', '.join(_BORDERS)}")
+    if mode in _SEE_ALL:
+        return _cropped(_with_border(x, [_positive(pair) for pair in pairs], mode), pairs)[0]
     x, pairs = _cropped(x, pairs)
+    if mode == "constant":
+        return _with_constant(x, pairs, value) if any(pair != (0, 0) for pair in pairs) else x
+    return _with_border(x, pairs, mode)
+
+
+def _with_border(x: Node, pairs: Sequence[Pair], mode: str) -> Node:
     for axis, pair in enumerate(pairs):
         if pair != (0, 0):
             _check_fits(x, axis, pair, mode)
-            before, after = _BORDERS[mode](x, axis, *pair)
-            x = concat(before, x, after, axis=axis)
+            x = _bordered(x, axis, pair, _BORDERS[mode](x.shape[axis], *pair))
     return x
+
+
+def _bordered(x: Node, axis: int, pair: Pair, made_of: tuple[Slice, Slice]) -> Node:
+    """x between two borders along `axis`, each made of a slice of x there."""
+    size = x.shape[axis]
+
+    def forward(nodes: list[Node]) -> tuple[list[Node], list[Node]]:
+        (x,) = nodes
+        before, after = (
+            _repeated(_part(x, axis, part), axis, width)
+            for part, width in zip(made_of, pair, strict=True)
+        )
+        return [concat(before, x, after, axis=axis)], []
+
+    def backward(read: Sequence[Node], g: Sequence[Node]) -> list[Node]:
+        # what arrives at a border is added where it came from, and nothing to all the rest
+        total = take_range(g[0], axis, pair[0], size)
+        for part, start, width in zip(made_of, (0, pair[0] + size), pair, strict=True):
+            arrived = take_range(g[0], axis, start, width)
+            if part[1] != width:
+                arrived = reduce_sum(arrived, axis=(axis,), keepdims=True)
+            total = _added(total, axis, part, arrived)
+        return [total]
+
+    (result,) = custom_vjp_nodes(forward, backward, [x])
+    return result
+
+
+def _part(x: Node, axis: int, part: Slice) -> Node:
+    """A slice of x along one dimension."""
+    return slice_(
+        x, slices=tuple(part if i == axis else (0, size, 1) for i, size in enumerate(x.shape))
+    )
+
+
+def _repeated(x: Node, axis: int, width: Size) -> Node:
+    """x, of that width along `axis` or of size 1 there, in that width."""
+    shape = tuple(width if i == axis else size for i, size in enumerate(x.shape))
+    return broadcast_to(x, shape=shape)
+
+
+def _added(x: Node, axis: int, part: Slice, value: Node) -> Node:
+    """x with `value` added to a slice along `axis`."""
+    start, count, step = part
+    if step < 0:
+        start, value = start - count + 1, flipped(value, (axis,))
+    end = start + count
+    return concat(
+        take_range(x, axis, 0, start),
+        take_range(x, axis, start, count) + value,
+        take_range(x, axis, end, x.shape[axis] - end),
+        axis=axis,
+    )
 
 
 def _pairs(pad_width: Any, ndim: int) -> list[Pair]:
@@ -96,6 +156,12 @@ def _negative(width: Size) -> int:
     return -width if isinstance(width, int) and width < 0 else 0
 
 
+def _positive(pair: Pair) -> Pair:
+    """The widths of a border alone."""
+    before, after = pair
+    return before + _negative(before), after + _negative(after)
+
+
 def _with_constant(x: Node, pairs: Sequence[Pair], value: TensorLike) -> Node:
     shape = tuple(
         before + size + after for (before, after), size in zip(pairs, x.shape, strict=True)
@@ -117,30 +183,24 @@ def _check_fits(x: Node, axis: int, pair: Pair, mode: str) -> None:
         )
 
 
-def _reflect(x: Node, axis: int, before: Size, after: Size) -> tuple[Node, Node]:
-    size = x.shape[axis]
-    left = take_range(x, axis, 1, before)
-    right = take_range(x, axis, size - 1 - after, after)
-    return flipped(left, (axis,)), flipped(right, (axis,))
+def _reflect(size: Size, before: Size, after: Size) -> tuple[Slice, Slice]:
+    return (before, before, -1), (size - 2, after, -1)
 
 
-def _replicate(x: Node, axis: int, before: Size, after: Size) -> tuple[Node, Node]:
-    def edge(start: Size, count: Size) -> Node:
-        shape = tuple(count if i == axis else size for i, size in enumerate(x.shape))
-        return broadcast_to(take_range(x, axis, start, 1), shape=shape)
-
-    return edge(0, before), edge(x.shape[axis] - 1, after)
+def _replicate(size: Size, before: Size, after: Size) -> tuple[Slice, Slice]:
+    return (0, 1, 1), (size - 1, 1, 1)
 
 
-def _circular(x: Node, axis: int, before: Size, after: Size) -> tuple[Node, Node]:
-    size = x.shape[axis]
-    return take_range(x, axis, size - before, before), take_range(x, axis, 0, after)
+def _circular(size: Size, before: Size, after: Size) -> tuple[Slice, Slice]:
+    return (size - before, before, 1), (0, after, 1)
 
 
-_BORDERS: dict[str, Callable[[Node, int, Size, Size], tuple[Node, Node]]] = {
+_BORDERS: dict[str, Callable[[Size, Size, Size], tuple[Slice, Slice]]] = {
     "reflect": _reflect,
     "replicate": _replicate,
     "edge": _replicate,
     "circular": _circular,
     "wrap": _circular,
 }
+# These mirror or repeat x as it is, even what is cut off at the other end. A ring closes after it.
+_SEE_ALL = ("reflect", "replicate", "edge")

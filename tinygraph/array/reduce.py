@@ -11,6 +11,7 @@ from typing import Any
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
+from tinygraph.array.elementwise import maximum, minimum
 from tinygraph.array.sizes import known
 from tinygraph.dtypes import DEFAULT_FLOAT, DType, canonical, float32, is_bool, is_float
 from tinygraph.errors import ShapeError
@@ -104,16 +105,25 @@ def mean_node(x: Node, axis: Axis, keepdims: bool) -> Node:
 
 
 @api(ddof="correction")
-def var(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+def var(
+    x: TensorLike,
+    axis: Axis = None,
+    correction: float = 0,
+    keepdims: bool = False,
+    *,
+    unbiased: bool | None = None,
+) -> Tensor:
     """The variance over `axis`: sum of (x - mean)^2 / (n - correction), n elements taken together.
 
-    correction: 0, as in the Array API and NumPy; PyTorch's default is 1.
+    correction: 0, as in the Array API and NumPy; PyTorch's default is 1. unbiased: PyTorch's other
+    way to say so, True for 1 and False for 0.
 
     >>> import tinygraph as tg
     >>> tg.var(tg.tensor([1.0, 2.0, 3.0]), correction=1).item()
     1.0
     """
     node = as_float_node(x)
+    correction = correction if unbiased is None else int(unbiased)
     return Tensor(in_dtype(var_node(widened(node), axis, correction, keepdims), node.dtype))
 
 
@@ -126,16 +136,25 @@ def var_node(x: Node, axis: Axis, correction: float, keepdims: bool) -> Node:
 
 
 @api(ddof="correction")
-def std(x: TensorLike, axis: Axis = None, correction: float = 0, keepdims: bool = False) -> Tensor:
+def std(
+    x: TensorLike,
+    axis: Axis = None,
+    correction: float = 0,
+    keepdims: bool = False,
+    *,
+    unbiased: bool | None = None,
+) -> Tensor:
     """The standard deviation over `axis`, the square root of `var`.
 
-    correction: 0, as in the Array API and NumPy; PyTorch's default is 1.
+    correction: 0, as in the Array API and NumPy; PyTorch's default is 1. unbiased: PyTorch's other
+    way to say so, True for 1 and False for 0.
 
     >>> import tinygraph as tg
     >>> tg.std(tg.tensor([1.0, 3.0])).item()
     1.0
     """
     node = as_float_node(x)
+    correction = correction if unbiased is None else int(unbiased)
     wide = e.sqrt(var_node(widened(node), axis, correction, keepdims))
     return Tensor(in_dtype(wide, node.dtype))
 
@@ -159,26 +178,32 @@ def _truth(x: Node) -> Node:
 
 
 @api
-def max(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def max(x: TensorLike, axis: Axis | Tensor = None, keepdims: bool = False) -> Tensor:
     """The largest element over `axis`; NaN if there is one. The values alone: for their places
-    see `argmax`. Equal largest elements share the gradient. ShapeError of no elements.
+    see `argmax`. Equal largest elements share the gradient. ShapeError of no elements. With a
+    Tensor in place of the axis, `maximum` of the two.
 
     >>> import tinygraph as tg
     >>> tg.max(tg.tensor([[1, 5], [7, 2]]), axis=1)
     tensor([5, 7])
     """
+    if isinstance(axis, Tensor):
+        return maximum(x, axis)
     return Tensor(_reduced(r.max, as_node(x), axis, keepdims))
 
 
 @api
-def min(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
+def min(x: TensorLike, axis: Axis | Tensor = None, keepdims: bool = False) -> Tensor:
     """The smallest element over `axis`; NaN if there is one. The values alone: for their places
-    see `argmin`. Equal smallest elements share the gradient. ShapeError of no elements.
+    see `argmin`. Equal smallest elements share the gradient. ShapeError of no elements. With a
+    Tensor in place of the axis, `minimum` of the two.
 
     >>> import tinygraph as tg
     >>> tg.min(tg.tensor([[1, 5], [7, 2]]), axis=1)
     tensor([1, 2])
     """
+    if isinstance(axis, Tensor):
+        return minimum(x, axis)
     return Tensor(_reduced(r.min, as_node(x), axis, keepdims))
 
 

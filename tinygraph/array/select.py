@@ -222,17 +222,24 @@ def _values(x: TensorLike) -> np.ndarray:
 
 
 @api
-def nonzero(x: TensorLike) -> tuple[Tensor, ...]:
+def nonzero(x: TensorLike, *, as_tuple: bool = True) -> tuple[Tensor, ...] | Tensor:
     """The places of the elements that are not zero: one array of indices for each dimension of x.
     The values of x must be known.
+
+    as_tuple: False for one array of a row for each place, which is PyTorch's default.
 
     >>> import tinygraph as tg
     >>> tg.nonzero(tg.tensor([0, 3, 0, 4]))[0]
     tensor([1, 3])
+    >>> tg.nonzero(tg.tensor([[0, 3], [4, 0]]), as_tuple=False)
+    tensor([[0, 1],
+            [1, 0]])
     """
     values = _values(x)
     if not values.ndim:
         raise ShapeError("an array with no dimensions has no places")
+    if not as_tuple:
+        return tensor(np.argwhere(values), int64)
     return tuple(tensor(places, int64) for places in np.nonzero(values))
 
 
@@ -313,8 +320,6 @@ def unique_values(x: TensorLike) -> Tensor:
     values: Tensor = unique_all(x).values
     return values
 
-
-unique = unique_values
 
 # ----------------------------------------------------------------------- in sorted order
 

@@ -22,6 +22,11 @@ def _largest(x: Node, axes: Axes) -> Node:
     return stop_gradient(r.max(x, axis=axes, keepdims=True))
 
 
+def _none_along(x: Node, axes: Axes) -> bool:
+    """Whether there is no element over `axes`, hence no largest one."""
+    return any(x.shape[i] == 0 for i in axes)
+
+
 @api
 def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) over `axis`, without overflow; -inf where every element is -inf, and of no
@@ -34,7 +39,7 @@ def logsumexp(x: TensorLike, axis: Axis = None, keepdims: bool = False) -> Tenso
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
     shape = r.reduced_shape(node.shape, axes, bool(keepdims))
-    if any(node.shape[i] == 0 for i in axes):
+    if _none_along(node, axes):
         return Tensor(full(shape, float("-inf"), node.dtype))
     return Tensor(reshape(logsumexp_node(node, axes), shape=shape))
 
@@ -62,6 +67,8 @@ def softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
+    if _none_along(node, axes):
+        return Tensor(node)
     wide = widened(node)
     powers = e.exp(wide - _largest(wide, axes))
     return Tensor(in_dtype(powers / r.sum(powers, axis=axes, keepdims=True), node.dtype))
@@ -77,6 +84,8 @@ def log_softmax(x: TensorLike, axis: Axis = -1) -> Tensor:
     """
     node = as_float_node(x)
     axes = normalize_axes(axis, node.ndim)
+    if _none_along(node, axes):
+        return Tensor(node)
     wide = widened(node)
     shifted = wide - _largest(wide, axes)
     result = shifted - e.log(r.sum(e.exp(shifted), axis=axes, keepdims=True))

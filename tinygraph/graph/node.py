@@ -48,6 +48,7 @@ class State(threading.local):
         such numbers, and nothing random can be drawn.
     writes: the Tensors that were assigned to, weakly, and what each held before, while a function
         runs on stand-ins for its arguments.
+    autocast: the dtype that products are computed in within `amp.autocast`, or None.
     """
 
     grad: bool = True
@@ -56,6 +57,7 @@ class State(threading.local):
     trace: Any = None
     steps: tuple[Node, ...] | None = ()
     writes: list[tuple[weakref.ref[Any], Node]] | None = None
+    autocast: DType | None = None
 
 
 STATE = State()

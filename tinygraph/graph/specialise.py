@@ -62,7 +62,8 @@ def _check_assumptions(
 ) -> None:
     expected = tuple(Aval(substitute(a.shape, sizes), a.dtype) for a in node.avals)
     got = (aval,) if isinstance(aval, Aval) else tuple(aval)
-    stretched = node.op.kind == "elementwise" and any(
+    stretches = node.op.kind == "elementwise" or node.op.name == "broadcast_to"
+    stretched = stretches and any(
         _stretched(old.shape, new.shape, got[0].shape)
         for old, new in zip(node.inputs, inputs, strict=True)
     )

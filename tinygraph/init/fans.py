@@ -26,6 +26,8 @@ def fans(tensor: Tensor) -> tuple[int, int]:
     >>> tg.init.fans(tg.zeros((8, 3, 5, 5)))
     (75, 200)
     """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"fans: expected a Tensor, got a {type(tensor).__name__}")
     if tensor.ndim < 2:
         raise ShapeError(
             "fans: expected a weight with at least 2 dimensions (out, in, ...), got shape "

@@ -18,8 +18,8 @@ Arrays = dict[str, Any]
 
 
 def is_nested(state: Mapping[str, Any]) -> bool:
-    """Whether a value in `state` is a mapping of its own."""
-    return any(isinstance(value, Mapping) for value in state.values())
+    """Whether a value in `state` is a mapping of its own, or text or None, which no array holds."""
+    return any(value is None or isinstance(value, (Mapping, str)) for value in state.values())
 
 
 def flatten(state: Mapping[str, Any]) -> tuple[Arrays, str]:

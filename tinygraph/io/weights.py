@@ -39,8 +39,9 @@ def save(
 
     Args:
         state: names and arrays or Tensors of any shape and of any dtype that tinygraph has,
-            such as a module's `state_dict()`. It may be nested: an optimizer's `state_dict()`,
-            or {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}.
+            such as a module's `state_dict()`. It may be nested, or hold text or None: the
+            `state_dict()` of an optimizer or of a schedule, or
+            {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}.
             Then mappings, lists, tuples, numbers, text and None come back as they were.
         path: the file; one that exists is replaced at once and whole (see `replacing`).
         metadata: text to keep beside the arrays; `load_metadata` gives it back.

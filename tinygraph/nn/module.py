@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
-from tinygraph.dtypes import bfloat16, canonical, is_float
-from tinygraph.errors import DTypeError, StateError
+from tinygraph.dtypes import bfloat16, canonical, float16, float32, float64, is_float
+from tinygraph.errors import DTypeError, StateError, TinygraphError
 from tinygraph.graph.node import STATE
+from tinygraph.nn.hooks import BackwardCall, Hook, HookHandle, Hooks, after, before, enter
 from tinygraph.nn.parameter import Parameter, as_array, clear_grad
+from tinygraph.ops.registry import located
 from tinygraph.runtime import lazy
 from tinygraph.tensor import Tensor, state
 
-Hook = Callable[["Module", tuple[Any, ...], Any], Any]
 Self = TypeVar("Self", bound="Module")
 _TABLES = ("_parameters", "_buffers", "_modules")
 
@@ -25,17 +26,6 @@ class LoadResult(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
-
-
-class HookHandle:
-    """Undoes a `register_forward_hook`."""
-
-    def __init__(self, hooks: dict[int, Hook], key: int) -> None:
-        self._hooks, self._key = hooks, key
-
-    def remove(self) -> None:
-        """Call the hook no more."""
-        self._hooks.pop(self._key, None)
 
 
 class Module:
@@ -63,11 +53,11 @@ class Module:
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
     _transient: set[str]  # the buffers that are not saved
-    _hooks: dict[int, Hook]
+    _hooks: Hooks
 
     def __init__(self) -> None:
-        tables: dict[str, Any] = {name: {} for name in _TABLES}
-        vars(self).update(tables, _transient=set(), _hooks={}, training=True)
+        tables: dict[str, Any] = {name: {} for name in (*_TABLES, "_hooks")}
+        vars(self).update(tables, _transient=set(), training=True)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes. A subclass says so."""
@@ -76,21 +66,58 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.trace is not None:
             STATE.trace.touch_module(self)
-        result = self.forward(*args, **kwargs)
-        for hook in list(self._hooks.values()):
-            changed = hook(self, args, result)
-            result = result if changed is None else changed
-        return result
+        try:
+            if not self._hooks:
+                return self.forward(*args, **kwargs)
+            args = before(self, args)
+            call = BackwardCall(self)
+            result = call.result(self.forward(*call.arguments(args), **kwargs))
+            return after(self, args, result)
+        except TinygraphError as error:
+            told = located(type(self).__name__, error)
+            raise told.with_traceback(error.__traceback__) from None
 
-    def register_forward_hook(self, hook: Hook) -> HookHandle:
-        """Call `hook(module, args, result)` after each `forward`.
+    # ------------------------------------------------------------------------------- hooks
 
-        What the hook returns, unless it is None, takes the place of the result. The handle's
+    def register_forward_pre_hook(self, hook: Hook, *, prepend: bool = False) -> HookHandle:
+        """Call `hook(module, args)` before each `forward`.
+
+        args: the positional arguments. What the hook returns, unless it is None, takes their
+        place: a tuple, or a single one. prepend: before the hooks there are. The handle's
         `remove()` undoes it.
         """
-        key = max(self._hooks, default=0) + 1
-        self._hooks[key] = hook
-        return HookHandle(self._hooks, key)
+        return enter(self._hooks, "before", hook, prepend)
+
+    def register_forward_hook(self, hook: Hook, *, prepend: bool = False) -> HookHandle:
+        """Call `hook(module, args, result)` after each `forward`.
+
+        What the hook returns, unless it is None, takes the place of the result.
+        """
+        return enter(self._hooks, "after", hook, prepend)
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> HookHandle:
+        """Call `hook(module, grad_input, grad_output)` when a gradient has run through the module.
+
+        Both are tuples: of the gradients of the arguments (None for one without) and of the
+        results. What the hook returns, unless it is None, takes the place of `grad_input`. It is
+        called as the gradient is built: in a compiled function once, when that is made.
+
+        >>> import tinygraph as tg
+        >>> layer, seen = tg.nn.Tanh(), []
+        >>> handle = layer.register_full_backward_hook(lambda m, g_in, g_out: seen.append(g_in))
+        >>> x = tg.tensor([0.0], requires_grad=True)
+        >>> layer(x).sum().backward()
+        >>> seen
+        [(tensor([1.]),)]
+        """
+        return enter(self._hooks, "gradient left", hook, prepend)
+
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> HookHandle:
+        """Call `hook(module, grad_output)` when a gradient has arrived at the module.
+
+        What it returns, unless it is None, takes the place of `grad_output`.
+        """
+        return enter(self._hooks, "gradient arrived", hook, prepend)
 
     # ------------------------------------------------------------------------- registration
 
@@ -209,6 +236,27 @@ class Module:
         """The modules directly within this one."""
         for _, module in self.named_children():
             yield module
+
+    def get_submodule(self, target: str) -> Module:
+        """The module of this dotted name within this one; "" for this one itself.
+
+        Raises AttributeError if there is none.
+        """
+        found = dict(_walk(self, ""))
+        if target not in found:
+            raise AttributeError(
+                f"{type(self).__name__} has no module {target!r}; it has "
+                f"{', '.join(name for name in found if name) or 'none'}"
+            )
+        return found[target]
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter of this dotted name. Raises AttributeError if there is none."""
+        path, _, name = target.rpartition(".")
+        owner = self.get_submodule(path)
+        if owner._parameters.get(name) is None:
+            raise AttributeError(f"{type(owner).__name__} has no parameter {name!r}")
+        return cast(Parameter, owner._parameters[name])
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all within it, each once, with their dotted names."""
@@ -347,6 +395,17 @@ class Module:
             parameter.requires_grad_(requires_grad)
         return self
 
+    def freeze(self: Self) -> Self:
+        """Let no gradient reach the parameters, so that training leaves them; returns the module.
+
+        Batch norm goes on following its batches while it is in training mode: see `eval`.
+        """
+        return self.requires_grad_(False)
+
+    def unfreeze(self: Self) -> Self:
+        """Undo `freeze`."""
+        return self.requires_grad_(True)
+
     def to(self: Self, dtype: Any) -> Self:
         """Turn all parameters and buffers that are floats into `dtype`; returns the module.
 
@@ -360,11 +419,29 @@ class Module:
                 tensor.node = _recast(tensor, wanted)
         return self
 
-    def summary(self, input_shape: Any = None, dtype: Any = "float32") -> str:
-        """A table of the layers with their parameters; see `nn.summary.summary`."""
+    def float(self: Self) -> Self:
+        """Turn all floats into float32; see `to`."""
+        return self.to(float32)
+
+    def double(self: Self) -> Self:
+        """Turn all floats into float64; see `to`."""
+        return self.to(float64)
+
+    def half(self: Self) -> Self:
+        """Turn all floats into float16; see `to`."""
+        return self.to(float16)
+
+    def bfloat16(self: Self) -> Self:
+        """Turn all floats into bfloat16; see `to`."""
+        return self.to(bfloat16)
+
+    def summary(
+        self, input_shape: Any = None, dtype: Any = "float32", *, depth: int | None = None
+    ) -> str:
+        """A table of the layers: output shapes, parameters, FLOPs; see `nn.summary.summary`."""
         from tinygraph.nn.summary import summary
 
-        return summary(self, input_shape, dtype)
+        return summary(self, input_shape, dtype, depth=depth)
 
     # ------------------------------------------------------------------------ Python's protocols
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,12 +23,15 @@ class Parameter(Tensor):
 
     Assigned to an attribute of a Module, it is found by `parameters()` and `state_dict()`.
 
+    constraint: a function that every optimizer applies to what the parameter is about to become,
+    or None.
+
     >>> from tinygraph import nn
     >>> nn.Parameter([[1.0, 2.0]]).shape
     (1, 2)
     """
 
-    __slots__ = ()
+    __slots__ = ("constraint",)
 
     def __init__(self, data: Any, requires_grad: bool = True, dtype: Any = None) -> None:
         array = host_array(data.numpy() if isinstance(data, Tensor) else data, dtype)
@@ -36,10 +41,12 @@ class Parameter(Tensor):
             check_differentiable("a Parameter that requires a gradient", self.node)
         self.is_state = True
         self.node.belong(self)
+        self.constraint: Callable[[Tensor], Tensor] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         copied = Parameter(self, self.requires_grad)
         copied.name = self.name
+        copied.constraint = copy.deepcopy(self.constraint, memo)
         return copied
 
     def __repr__(self) -> str:

@@ -162,7 +162,8 @@ def _scatter_eval(
     out[...] = x
     target = _axes_first(xp, out, axes)
     if mode == "set":
-        target[places] = value
+        # of equal places the last one wins, and what is last goes by the layout of the indices
+        target[tuple(xp.asarray(place, order="C") for place in places)] = value
     elif mode == "add" and xp is np:
         _add_at(target, places, value)
     else:

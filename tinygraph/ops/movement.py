@@ -103,7 +103,7 @@ def swap_last(x: Node) -> Node:
 
 
 def _broadcast_infer(x: Any, *, shape: Shape) -> Aval:
-    if len(shape) < len(x.shape) or rules.broadcast_shapes(x.shape, shape) != shape:
+    if len(shape) < len(x.shape) or rules.broadcast_shapes(shape, x.shape) != shape:
         raise ShapeError(f"shape {show_shape(x.shape)} cannot be broadcast to {show_shape(shape)}")
     return Aval(shape, x.dtype)
 

@@ -24,7 +24,7 @@ from tinygraph.graph.node import Aval, Node, Shape
 from tinygraph.ops import elementwise as e
 from tinygraph.ops import logic
 from tinygraph.ops.define import stored
-from tinygraph.ops.movement import concat, reshape, slice_, take_range
+from tinygraph.ops.movement import concat, reshape, slice_, stop_gradient, take_range
 from tinygraph.ops.reduce import argmax
 from tinygraph.ops.registry import Bad, Op, Sample, cast, const, register
 from tinygraph.ops.rules import broadcast_shapes, normalize_axis, product, show_shape
@@ -250,15 +250,48 @@ def permutation(state: Node, n: Size) -> Node:
     return argsort(_words64(state, (n,)), axis=0, descending=False)
 
 
+def gumbel(state: Node, shape: Shape, dtype: DType) -> Node:
+    """-log(-log u): what is added to log probabilities so that the largest is a draw from them.
+    Always finite."""
+    u = _fraction(state, shape, _working(dtype), odd=True)
+    return cast(-e.log(-e.log(u)), dtype=dtype)
+
+
 def categorical(state: Node, logits: Node, axis: int) -> Node:
     """Indices along `axis`, each drawn with probability softmax(logits).
 
-    The index of the largest logits + gumbel, gumbel = -log(-log u) (the Gumbel-max trick).
-    A logit of -inf is never drawn unless all are.
+    The index of the largest logits + gumbel (the Gumbel-max trick). A logit of -inf is never
+    drawn unless all are.
     """
     dtype = _working(logits.dtype)
-    u = _fraction(state, logits.shape, dtype, odd=True)
-    gumbel = -e.log(-e.log(u))
+    noise = gumbel(state, logits.shape, dtype)
     return argmax(
-        cast(logits, dtype=dtype) + gumbel, axis=normalize_axis(axis, logits.ndim), keepdims=False
+        cast(logits, dtype=dtype) + noise, axis=normalize_axis(axis, logits.ndim), keepdims=False
     )
+
+
+PROPOSALS = 8  # that all of them are refused happens once in 10^10 numbers, at most
+
+
+def gamma(state: Node, shape: Node) -> Node:
+    """From the gamma distribution of this shape parameter and scale 1; no gradient reaches it.
+
+    Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables" (2000): of several
+    proposals the first that is not refused. Below 1 the number for shape + 1 is scaled down.
+    """
+    dtype = _working(shape.dtype)
+    a = cast(stop_gradient(shape), dtype=dtype)
+    small = e.less(a, 1)
+    d = e.where(small, a + 1, a) - 1 / 3
+    x = normal(fold_in(state, const(0, uint64)), (PROPOSALS, *a.shape), dtype)
+    u = _fraction(fold_in(state, const(1, uint64)), (PROPOSALS, *a.shape), dtype, odd=True)
+    root = 1 + x * e.rsqrt(d * 9)
+    v = e.where(e.greater(root, 0), root * root * root, 1)
+    bound = x * x * 0.5 + d * (1 - v + e.log(v))
+    taken = logic.logical_and(e.greater(root, 0), e.less(e.log(u), bound))
+    result = _part(v, PROPOSALS - 1)
+    for number in reversed(range(PROPOSALS - 1)):
+        result = e.where(_part(taken, number), _part(v, number), result)
+    lower = _fraction(fold_in(state, const(2, uint64)), a.shape, dtype, odd=True)
+    scaled = e.where(small, e.pow(lower, 1 / e.where(small, a, 1)), 1)
+    return cast(d * result * scaled, dtype=shape.dtype)

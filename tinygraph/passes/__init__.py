@@ -15,6 +15,7 @@ from tinygraph.errors import ConfigError
 from tinygraph.graph.graph import Graph
 from tinygraph.graph.verify import verify
 from tinygraph.passes.bodies import bodies
+from tinygraph.passes.crop import crop
 from tinygraph.passes.cse import cse
 from tinygraph.passes.dead_code import dead_code
 from tinygraph.passes.fold import fold
@@ -41,6 +42,7 @@ PIPELINE: tuple[Pass, ...] = (
     simplify,
     fold,
     cse,
+    crop,
     simplify,
     bodies,
 )

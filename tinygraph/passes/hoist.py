@@ -2,7 +2,8 @@
 
 The gradient of a matrix that every step uses is a carry to which each step adds a product. After
 this pass the steps hand out the factors instead, and one large product sums over the steps too:
-it runs at full speed, and the carry is not read and written at every step.
+it runs at full speed, and the carry is not read and written at every step. The gradient of a bias
+is a sum of such a factor over its rows; it goes along.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from tinygraph.graph.graph import Graph, rebuild
 from tinygraph.graph.node import Node, building_at
 from tinygraph.ops import elementwise as e
 from tinygraph.ops.contract import dot_general
+from tinygraph.ops.movement import reshape
+from tinygraph.ops.reduce import sum as reduce_sum
 from tinygraph.ops.registry import ITEM, item
 from tinygraph.ops.rules import product
 from tinygraph.ops.scan import scan
 
 
 class Sum(NamedTuple):
-    """Carry number `carry` is a sum of `product` over the steps."""
+    """Carry number `carry` is a sum over the steps of `added`, a product or itself a sum."""
 
     carry: int
-    product: Node
+    added: Node
 
 
 def hoist(graph: Graph) -> Graph:
@@ -46,6 +49,19 @@ def hoist(graph: Graph) -> Graph:
 
 
 def _sums(node: Node) -> list[Sum]:
+    """Those carries. A sum is taken later only if what it adds up is there later anyway."""
+    body: Graph = node.params["body"]
+    first = node.params["carries"]
+    candidates = _candidates(node)
+    products = [entry for entry in candidates if _is_large_product(entry.added)]
+    kept = [*body.inputs[first : first + node.params["xs"]], *body.outputs[first:]]
+    there = {id(each) for each in (*kept, *(x for entry in products for x in entry.added.inputs))}
+    rest = [entry for entry in candidates if entry.added.op is reduce_sum]
+    return products + [entry for entry in rest if id(entry.added.inputs[0]) in there]
+
+
+def _candidates(node: Node) -> list[Sum]:
+    """The carries that each step but adds to, and what it adds, if nothing else reads that."""
     body: Graph = node.params["body"]
     readers = body.consumers()
     outputs = [id(output) for output in body.outputs]
@@ -56,17 +72,17 @@ def _sums(node: Node) -> list[Sum]:
             continue
         added = [child for child in total.inputs if child is not carry]
         alone = outputs.count(id(total)) == 1 and not readers[id(total)]
-        if len(added) == 1 and alone and _is_product(added[0], readers, outputs):
+        if alone and [len(readers[id(x)]) for x in added] == [1] and id(added[0]) not in outputs:
             found.append(Sum(number, added[0]))
     return found
 
 
-def _is_product(node: Node, readers: dict[int, list[Node]], outputs: list[int]) -> bool:
-    """Whether `node` is a product that only its sum reads, and larger than its factors."""
+def _is_large_product(node: Node) -> bool:
+    """Whether `node` is a product that is larger than its factors."""
     if node.op is not dot_general or node.params["batch"] != ((), ()):
         return False
     sizes = [product(x.shape) for x in (node, *node.inputs)]
-    if not is_known(*sizes) or len(readers[id(node)]) != 1 or id(node) in outputs:
+    if not is_known(*sizes):
         return False
     whole, left, right = map(int, sizes)
     return left + right <= 2 * whole
@@ -104,7 +120,7 @@ def _stacked(
     for number in range(carries, len(outputs)):
         places.setdefault(id(outputs[number]), (False, number))
     for entry in sums:
-        for factor in entry.product.inputs:
+        for factor in entry.added.inputs:
             if id(factor) not in places:
                 places[id(factor)] = (False, len(outputs))
                 outputs.append(factor)
@@ -114,12 +130,18 @@ def _stacked(
 def _total(
     new: Node, inputs: tuple[Node, ...], entry: Sum, places: dict[int, tuple[bool, int]]
 ) -> Node:
-    """The first value of the carry and the products of all steps."""
+    """The first value of the carry, and what all steps add."""
     factors = []
-    for factor in entry.product.inputs:
+    for factor in entry.added.inputs:
         comes_in, number = places[id(factor)]
         factors.append(inputs[number] if comes_in else item(new, number))
-    left, right = entry.product.params["contract"]
-    contract = (0, *[a + 1 for a in left]), (0, *[a + 1 for a in right])
-    summed = dot_general(*factors, contract=contract, batch=((), ()))
+    if entry.added.op is reduce_sum:
+        axes = (0, *[axis + 1 for axis in entry.added.params["axis"]])
+        summed = reduce_sum(*factors, axis=axes, keepdims=False)
+        if summed.shape != entry.added.shape:
+            summed = reshape(summed, shape=entry.added.shape)
+    else:
+        left, right = entry.added.params["contract"]
+        contract = (0, *[a + 1 for a in left]), (0, *[a + 1 for a in right])
+        summed = dot_general(*factors, contract=contract, batch=((), ()))
     return e.add(inputs[entry.carry], summed)

@@ -11,7 +11,7 @@ from tinygraph.dtypes import is_float, is_integer
 from tinygraph.graph.graph import Graph, rebuild
 from tinygraph.graph.node import Aval, Node
 from tinygraph.ops import elementwise as e
-from tinygraph.ops.movement import broadcast_to, permute, reshape
+from tinygraph.ops.movement import broadcast_to, permute, reshape, update_slice
 from tinygraph.ops.registry import Op
 from tinygraph.passes.fold import uniform
 
@@ -82,6 +82,12 @@ def _same_shape(node: Node) -> Node | None:
     if node.op.name == "slice" and any(step < 0 for _, _, step in node.params["slices"]):
         return None
     return x
+
+
+@rule("slice")
+def _what_was_put_there(node: Node) -> Node | None:
+    x = node.inputs[0]
+    return x.inputs[1] if x.op is update_slice and x.params == node.params else None
 
 
 @rule("reshape", "broadcast_to")

@@ -93,6 +93,44 @@ def _subtract(node: Node) -> Node | None:
     return None
 
 
+def _multiply(node: Node) -> Node | None:
+    """g * (s * (1 - s)), the slope of s = sigmoid(z), where g has the slope 1 / s of log(s) in it.
+
+    (a / s) * (s * t) = a * t also where s is 0, and where t = 1 - s is, (b / t) * (s * t) = b * s.
+    """
+    for g, slope in (node.inputs, node.inputs[::-1]):
+        if slope.op is e.multiply and slope.inputs[0].op is e.sigmoid:
+            s, t = slope.inputs
+            if _is_complement(t, s):
+                return _slope_times(g, slope, 4)
+    return None
+
+
+def _is_complement(t: Node, s: Node) -> bool:
+    """Whether t is 1 - s with s = sigmoid(z), which has become sigmoid(-z)."""
+    if t.op is not e.sigmoid or t.inputs[0].op is not e.negative:
+        return False
+    return t.inputs[0].inputs[0] is s.inputs[0]
+
+
+def _slope_times(g: Node, slope: Node, depth: int) -> Node | None:
+    """g * slope, slope = s * t, with the quotients by s and t in the sum g multiplied out; None if
+    it has none."""
+    s, t = slope.inputs
+    if g.op is e.divide and g.inputs[1] is s:
+        return g.inputs[0] * t
+    if g.op is e.divide and _is_complement(g.inputs[1], s):
+        return g.inputs[0] * s
+    if g.op not in (e.negative, e.add, e.subtract) or not depth:
+        return None
+    terms = [_slope_times(term, slope, depth - 1) for term in g.inputs]
+    if all(term is None for term in terms):
+        return None
+    return g.op(
+        *[old * slope if new is None else new for new, old in zip(terms, g.inputs, strict=True)]
+    )
+
+
 def _logsumexp(total: Node) -> Node | None:
     """log(sum(exp(z))) = m + log(sum(exp(z - m))) with m the largest z."""
     if total.op.name != "sum" or total.inputs[0].op is not e.exp:
@@ -120,5 +158,6 @@ def _is_shifted(z: Node) -> bool:
 _REWRITES: dict[str, Callable[[Node], Node | None]] = {
     "log": _log,
     "log1p": _log1p,
+    "multiply": _multiply,
     "subtract": _subtract,
 }

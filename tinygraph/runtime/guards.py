@@ -75,8 +75,9 @@ def same_settings(module: Any, before: Mapping[str, Any]) -> Guard:
 
 
 def _parts(module: Any) -> list[Any]:
-    """The modules, parameters and buffers that stand directly in `module`."""
-    return [*module._modules.values(), *module._parameters.values(), *module._buffers.values()]
+    """The modules, parameters, buffers and hooks that stand directly in `module`."""
+    tables = module._modules, module._parameters, module._buffers, module._hooks
+    return [part for table in tables for part in table.values()]
 
 
 def same_forms(cells: Sequence[Cell]) -> Guard:

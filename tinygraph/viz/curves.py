@@ -40,7 +40,8 @@ def plot_curves(
         axes = figure.add_subplot(1, len(panels), place)
         for name, shade in zip(names, _shades(len(names)), strict=True):
             _draw_curve(axes, name, history[name], shade)
-        _dress(axes, title if len(names) > 1 else names[0], xlabel, len(names) > 1)
+        dress(axes, title if len(names) > 1 else names[0], xlabel, len(names) > 1)
+        _count_in_whole_steps(axes)
     figure.tight_layout()
     return finish(figure, path)
 
@@ -70,12 +71,16 @@ def moving_mean(values: Sequence[float], window: int) -> list[float]:
     ]  # fmt: skip
 
 
-def _dress(axes: Axes, title: str, xlabel: str, legend: bool) -> None:
+def _count_in_whole_steps(axes: Axes) -> None:
     from matplotlib.ticker import MaxNLocator
 
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def dress(axes: Axes, title: str, xlabel: str, legend: bool) -> None:
+    """Give a panel its title, grid and legend."""
     axes.set_title(title, fontsize=11, color=INK)
     axes.set_xlabel(xlabel, fontsize=9, color=INK)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color=FAINT, alpha=0.4, linewidth=0.6)
     axes.tick_params(colors=INK, labelsize=8)
     for side in ("top", "right"):

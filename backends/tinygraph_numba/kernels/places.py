@@ -440,6 +440,8 @@ def update_slice(args: ptr_i64, lo: i64, hi: i64, scratch: i64) -> i64:
 def copy_part(part: ptr_i64, first: i64, last: i64) -> None:
     """Copy the places from `first` to `last`."""
     rows = pointer(i64, address(part, PART_SPACE))
+    rank = rows[0]
+    run = rows[rank]
     to_step = part[TO_STEP]
     from_step = part[FROM_STEP]
     begin = 0
@@ -453,5 +455,9 @@ def copy_part(part: ptr_i64, first: i64, last: i64) -> None:
     while line < stop:
         to = part[TO_START] + offset(rows, 0, line) + begin * to_step
         at = part[FROM_START] + offset(rows, 1, line) + begin * from_step
-        call(part[COPY_BY], part[TO], to, to_step, part[FROM], at, from_step, count)
-        line += 1
+        end = minimum(stop, line - line % run + run)
+        while line < end:
+            call(part[COPY_BY], part[TO], to, to_step, part[FROM], at, from_step, count)
+            to += rows[2 * rank]
+            at += rows[3 * rank]
+            line += 1

@@ -16,7 +16,7 @@ from tinygraph_numba.kernels.spaces import Space
 from tinygraph_numba.plan import Plan
 
 GRAIN = 16384  # elements in a chunk, about
-LONG = 64  # so many places are enough to share the work out
+LONG = 8  # so many places are enough to share the work out
 SHORT = 16  # so long a line should be
 HEAD = 5  # the args before the parts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import threading
@@ -10,6 +11,8 @@ from functools import lru_cache
 import llvmlite
 import llvmlite.binding as llvm
 from llvmlite.binding.newpassmanagers import NewPassManager
+
+from tinygraph_numba.language import pages
 
 LOCK = threading.RLock()  # LLVM's context, and our engine, are one for the process
 # No fork while another thread compiles: its child would wait forever for locks of that thread,
@@ -98,6 +101,9 @@ def _engine() -> llvm.ExecutionEngine:
     return llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine())
 
 
+_loads = itertools.count(1)
+
+
 def load(code: bytes, symbol: str) -> int:
     """The address of function `symbol` of an object file, which stays loaded."""
     with LOCK:
@@ -105,4 +111,6 @@ def load(code: bytes, symbol: str) -> int:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         address: int = engine.get_function_address(symbol)
+        if next(_loads) % pages.OFTEN == 0:
+            pages.join()
         return address

@@ -13,6 +13,7 @@ from tinygraph.compiler.kernel import Instruction, Kernel, Operand, Slot, View
 from tinygraph_numba.language import native
 from tinygraph_numba.language.scalars import SCALARS
 from tinygraph_numba.loops.accumulate import accumulators
+from tinygraph_numba.loops.arrange import arranged
 from tinygraph_numba.loops.nest import Nest, lay_out
 from tinygraph_numba.loops.operands import buffers
 from tinygraph_numba.loops.render import COLUMN_BLOCK, ROW_BLOCK, render
@@ -26,9 +27,9 @@ TILED_ROWS = 16  # rows that share the lines of an input that lies across them
 
 
 @cache
-def layout(kernel: Kernel, down: bool) -> Nest:
+def layout(kernel: Kernel, down: bool = False, tiny: tuple[int, ...] = ()) -> Nest:
     """The kernel's nest of loops."""
-    return lay_out(kernel, down)
+    return lay_out(kernel, down, tiny)
 
 
 def cost(nest: Nest) -> int:
@@ -42,14 +43,16 @@ def cost(nest: Nest) -> int:
 
 def plan(instruction: Instruction) -> Plan | None:
     """How an instruction of kind "loops" runs; None if an op of it is not in the language."""
-    return plan_rows(cut(instruction))
+    nest = layout(instruction.kernel)
+    found, tiny = arranged(instruction, nest, cost(nest))
+    return plan_rows(cut(found, tiny), tiny)
 
 
-def plan_rows(instruction: Instruction) -> Plan | None:
-    """A plan whose work is in the order of the rows."""
+def plan_rows(instruction: Instruction, tiny: tuple[int, ...] = ()) -> Plan | None:
+    """A plan whose work is in the order of the rows. tiny: see `Nest`."""
     kernel, extents = instruction.kernel, instruction.outputs[0].view.shape
-    down = goes_down(layout(kernel, False), extents)
-    source, nest = render(kernel, down), layout(kernel, down)
+    down = not tiny and goes_down(layout(kernel), extents)
+    source, nest = render(kernel, down, tiny), layout(kernel, down, tiny)
     if source is None:
         return None
     slots = (*instruction.outputs, *instruction.inputs)
@@ -58,7 +61,7 @@ def plan_rows(instruction: Instruction) -> Plan | None:
     columns = math.prod(extents[dim] for dim in nest.columns)
     kinds = buffers(nest, accumulators(nest)).values()
     room = buffer_room(nest, extents, max((SCALARS[kind].nbytes for kind in kinds), default=0))
-    numbers = (*extents, *strides, INFINITY, grain, room, *(0 for _ in nest.checks))
+    numbers = (*extents, *strides, INFINITY, grain, room, 0, *(0 for _ in nest.checks))
     args: tuple[int | Slot, ...] = (*slots, *numbers)
     return Plan(
         kernel=native(source),
@@ -72,14 +75,17 @@ def plan_rows(instruction: Instruction) -> Plan | None:
     )
 
 
-def cut(instruction: Instruction) -> Instruction:
+def cut(instruction: Instruction, tiny: tuple[int, ...] = ()) -> Instruction:
     """The same, where rows are few and long with each row in several equal parts: the first part
-    of all rows, then the second. Rows that are reduced, or checked in order, stay whole."""
+    of all rows, then the second. Rows that are reduced, or checked in order, stay whole. Of tiny
+    rows, those along the lane are what is long; of columns, those side by side."""
     kernel, extents = instruction.kernel, instruction.outputs[0].view.shape
-    nest = layout(kernel, False)
-    if not nest.rows or nest.reductions or nest.partial or nest.checks:
+    nest = layout(kernel, False, tiny)
+    whole = nest.reductions and not (tiny or len(nest.columns) == 1)
+    if not nest.rows or whole or nest.partial or nest.checks:
         return instruction
-    rows, length = max(1, math.prod(extents[:-1])), extents[-1]
+    dim = len(extents) - 1 - len(tiny)
+    rows, length = max(1, math.prod(extents[each] for each in nest.rows)), extents[dim]
     least = -(-min(SHARES, wanted_chunks(nest, extents)) * row_unit(nest) // rows)
     parts = next((each for each in range(least, 2 * least) if length % each == 0), 1)
     if least <= 1 or parts == 1:
@@ -87,26 +93,27 @@ def cut(instruction: Instruction) -> Instruction:
     cut_kernel = replace(
         kernel,
         roles="o" + kernel.roles,
-        inputs=tuple(map(_cut_operand, kernel.inputs)),
-        outputs=tuple(map(_cut_operand, kernel.outputs)),
+        inputs=tuple(_cut_operand(operand, dim) for operand in kernel.inputs),
+        outputs=tuple(_cut_operand(operand, dim) for operand in kernel.outputs),
     )
     return replace(
         instruction,
         kernel=cut_kernel,
-        inputs=tuple(_cut_slot(slot, parts) for slot in instruction.inputs),
-        outputs=tuple(_cut_slot(slot, parts) for slot in instruction.outputs),
+        inputs=tuple(_cut_slot(slot, dim, parts) for slot in instruction.inputs),
+        outputs=tuple(_cut_slot(slot, dim, parts) for slot in instruction.outputs),
     )
 
 
-def _cut_operand(operand: Operand) -> Operand:
-    step = "0" if operand.layout[-1] == "0" else "s"
+def _cut_operand(operand: Operand, dim: int) -> Operand:
+    step = "0" if operand.layout[dim] == "0" else "s"
     return replace(operand, ndim=operand.ndim + 1, layout=step + operand.layout)
 
 
-def _cut_slot(slot: Slot, parts: int) -> Slot:
-    (*rows, length), strides = slot.view.shape, slot.view.strides
-    shape = (parts, *rows, length // parts)
-    return replace(slot, view=View(slot.view.offset, shape, (strides[-1] * shape[-1], *strides)))
+def _cut_slot(slot: Slot, dim: int, parts: int) -> Slot:
+    shape, strides = slot.view.shape, slot.view.strides
+    length = shape[dim] // parts
+    shape = (parts, *shape[:dim], length, *shape[dim + 1 :])
+    return replace(slot, view=View(slot.view.offset, shape, (strides[dim] * length, *strides)))
 
 
 def goes_down(nest: Nest, extents: tuple[int, ...]) -> bool:
@@ -135,7 +142,7 @@ def work(nest: Nest, extents: tuple[int, ...]) -> tuple[int, int]:
         unit = row_unit(nest)
     else:
         extent, unit = extents[nest.along], 1
-        if nest.along == nest.sweep[-1]:
+        if nest.along in (nest.sweep[-1], nest.lane):
             unit = ROW_BLOCK if nest.partial else LINE
         elif nest.down and len(nest.sweep) == len(nest.columns) + 1:
             unit = COLUMN_BLOCK

@@ -2,7 +2,8 @@
 
 A sum of floats is formed in blocks: the elements of a block in `part`, in any order and thus in
 vectors, and the parts in `total`, in 64 bits and in order. So the error does not grow with the
-number of elements. A maximum, a count, ... is exact in any order and needs no blocks.
+number of elements. A maximum, a count, ... is exact in any order and needs no blocks, nor does a
+sum of the few elements of a tiny row.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ class Accumulator:
     source: DType
     result: DType
     blocks: bool
+
+    @property
+    def rough(self) -> bool:
+        """Whether it has to be rounded to what it would be in memory."""
+        return self.op in ("sum", "prod") and is_float(self.result)
 
     @property
     def variable(self) -> str:
@@ -92,7 +98,7 @@ def accumulators(nest: Nest) -> dict[Ref, Accumulator]:
         if value.step is None or value.step.op.kind != "reduce":
             continue
         name, source = value.step.op.name, nest.values[value.step.args[0]].dtype
-        long = bool(nest.rows if value.across else nest.sweep)
+        long = bool(nest.rows if value.across else nest.sweep) and not nest.tiny
         blocks = name in ("sum", "prod") and is_float(value.dtype) and long
         found[value.ref] = Accumulator(value.ref, name, source, value.dtype, blocks)
     return found

@@ -12,6 +12,9 @@ alone, for what is computed once a column.
 
 Full results are stored in the last pass only. An output may lie on an input, and the passes
 before have to find the input as it was.
+
+Where rows are tiny, of extents that are known, the loop of vectors is not within a row but over
+rows, along the last `o` dimension, the lane. All that is done for a row is then written out.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ COSTS: dict[str, int] = {
     **dict.fromkeys(("lgamma", "digamma", "zeta"), 100),
 }
 ACROSS = ("over", "o")  # the parameter of a reduction over all rows
+HEAVY = 8  # what costs this much is a long chain of operations
 KEEP = 8  # a value that costs this much to compute again is kept instead
 
 
@@ -98,7 +102,8 @@ class Nest:
     None: the rows are. It may be one that is reduced: each chunk then has a part of the sums of
     all columns. between: the sweeps over columns, one before each pass and one behind
     the last. outside: outputs that are stored outside all sweeps. late: outputs that are stored
-    when all chunks are done. partial: the reductions of which each chunk has only a part.
+    when all chunks are done. partial: the reductions of which each chunk has only a part. tiny:
+    the extents of the sweep, where rows are written out; and lane: the dimension of vectors.
     """
 
     kernel: Kernel
@@ -112,6 +117,8 @@ class Nest:
     late: tuple[int, ...] = ()
     along: int | None = None
     partial: tuple[Ref, ...] = ()
+    tiny: tuple[int, ...] = ()
+    lane: int | None = None
 
     @property
     def down(self) -> bool:
@@ -140,7 +147,7 @@ class Nest:
         the elements that share a line of the cache are used soon after each other."""
         across = any(each.layout[-1:] == "s" for each in self.kernel.inputs if not each.index)
         alone = not (self.reductions or self.partial or self.outside or self.checks)
-        return across and alone and bool(self.rows)
+        return across and alone and bool(self.rows) and not self.tiny
 
     @property
     def checks(self) -> list[Ref]:
@@ -193,6 +200,11 @@ class Nest:
         steps = [self.values[ref].step for ref in sweep.values]
         return [COSTS.get(step.op.name, 1) if step is not None else 1 for step in steps]
 
+    @property
+    def heavy(self) -> bool:
+        """Whether a value within a sweep has a long chain of operations."""
+        return any(cost >= HEAVY for sweep in self.passes for cost in self.costs(sweep))
+
     def swept(self, ref: Ref) -> bool:
         """Whether a value changes within a row."""
         return not self.values[ref].varies.isdisjoint(self.sweep)
@@ -200,16 +212,21 @@ class Nest:
     def once(self, ref: Ref) -> bool:
         """Whether a value is the same for all rows, and can be computed before them."""
         value = self.values[ref]
-        return bool(self.rows) and not value.stage and not value.varies
+        outer = self.rows or self.lane is not None
+        return bool(outer) and not value.stage and not value.varies
 
 
-def lay_out(kernel: Kernel, down: bool = False) -> Nest:
-    """The nest of loops for a kernel of kind "loops". down: see `Nest.down`; if it may be."""
-    roles = _plain(kernel)
+def lay_out(kernel: Kernel, down: bool = False, tiny: tuple[int, ...] = ()) -> Nest:
+    """The nest of loops for a kernel of kind "loops". down: see `Nest.down`; if it may be.
+    tiny: see `Nest`; the kernel has at least one `o` dimension then."""
+    roles = kernel.roles if tiny else _plain(kernel)
     places = {role: tuple(d for d, each in enumerate(roles) if each == role) for role in "ori"}
     columns = places["i"] if places["r"] else ()
     values = _values(kernel, places["r"], places["i"])
-    nest = Nest(kernel, values, places["o"], places["r"] + places["i"], columns)
+    nest = Nest(kernel, values, places["o"], places["r"] + places["i"], columns, tiny=tiny)
+    if tiny:
+        *rows, nest.lane = nest.rows
+        nest.rows = tuple(rows)
     _assign_outputs(nest)
     _fill_passes(nest)
     if down and nest.may_go_down:
@@ -288,7 +305,9 @@ def _assign_outputs(nest: Nest) -> None:
 def _share_out(nest: Nest, inner: tuple[int, ...]) -> None:
     """Say how the work is cut into chunks, and what remains to be done after all of them."""
     whole = bool(nest.reductions) and not nest.columns
-    if nest.rows:
+    if nest.lane is not None:
+        nest.along, late = None if nest.rows else nest.lane, []
+    elif nest.rows:
         nest.partial = tuple(value.ref for value in nest.values if value.across)
         late = [each for each in nest.outside if nest.values[nest.kernel.results[each]].late]
     elif inner and not (whole and len(nest.passes) > 1):

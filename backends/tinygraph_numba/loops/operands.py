@@ -44,29 +44,39 @@ class Operands:
         }
         self.layouts = {name: operand.layout for name, operand in self.arrays.items()}
         ways = {dim: "1" if dim == nest.inner[-1] else "s" for dim in nest.inner}
+        self.known = dict(zip(nest.sweep, map(str, nest.tiny), strict=False))
         self.layouts["at"] = "".join(ways.get(d, "0") for d in range(len(nest.kernel.roles)))
         self.loops = _loop_names(nest)
 
     # ------------------------------------------------------------------------- declarations
 
     def declarations(self) -> list[Statement]:
-        """All that a function may take from its arguments, in their order."""
+        """All that a function may take from its arguments, in their order.
+
+        Of a loop whose stride is one number LLVM makes two: of vectors where that is 1, which it
+        never is, and of single elements otherwise. Where what is computed is worth gathering
+        elements to a vector, the stride is a sum therefore; what is added is 0.
+        """
         rank = len(self.nest.kernel.roles)
         lines = [
             (name, f"args[{k}]" if each.index else f"pointer({type_name(each.dtype)}, args[{k}])")
             for k, (name, each) in enumerate(self.arrays.items())
         ]
         first = len(lines)
-        lines += [(f"n{dim}", f"args[{first + dim}]") for dim in range(rank)]
+        extents = {dim: f"args[{first + dim}]" for dim in range(rank)} | self.known
+        lines += [(f"n{dim}", text) for dim, text in extents.items()]
+        hidden = f" + args[{first + rank * (1 + len(self.arrays)) + 3}]" if self.nest.heavy else ""
         for name in self.arrays:
             first += rank
-            lines += [(f"{name}_s{dim}", f"args[{first + dim}]") for dim in range(rank)]
+            for dim in range(rank):
+                text = f"args[{first + dim}]" + (hidden if self.loops[dim] == "i" else "")
+                lines.append((f"{name}_s{dim}", text))
         first += rank
         for kind in ("f32", "f64"):
             lines.append((f"infinity_{kind}", f"{kind}(bits(f64, args[{first}]))"))
         lines += [("grain", f"args[{first + 1}]"), ("room", f"args[{first + 2}]")]
-        lines.append(("errors", f"pointer(i64, address(args, {first + 3}))"))
-        first += 3 + len(self.nest.checks)
+        lines.append(("errors", f"pointer(i64, address(args, {first + 4}))"))
+        first += 4 + len(self.nest.checks)
         kinds = dict.fromkeys(self.accumulators[ref].shared_kind for ref in self.nest.partial)
         lines += [(f"shared_{kind}", f"pointer({kind}, args[{first}])") for kind in kinds]
         return lines + self._buffers()
@@ -78,6 +88,9 @@ class Operands:
         for place, dim in enumerate(inner[:-1]):
             lines.append((f"at_s{dim}", " * ".join(f"n{each}" for each in inner[place + 1 :])))
         for place, (name, kind) in enumerate(buffers(self.nest, self.accumulators).items()):
+            if self.nest.tiny:
+                lines.append((name, f"stack({kind}, {math.prod(self.nest.tiny)})"))
+                continue
             where = ("scratch", "scratch + room", f"scratch + {place} * room")[min(place, 2)]
             lines.append((name, f"pointer({kind}, {where})"))
         return lines
@@ -142,6 +155,8 @@ class Operands:
         layout, terms = self.layouts[name], []
         if any(layout[dim] != "0" for dim in self.nest.rows):
             terms = [f"{name}_row"]
+        if self.nest.lane is not None and layout[self.nest.lane] != "0":
+            terms.append(self.offset(name, self.nest.lane))
         for dim in sweep.dims[:depth] if sweep else ():
             if layout[dim] == "0":
                 continue
@@ -153,8 +168,10 @@ class Operands:
 
     def offset(self, name: str, dim: int) -> str:
         """How far an array's element is from the first one along a dimension."""
-        variable = self.loops[dim]
-        return variable if self.layouts[name][dim] == "1" else f"{variable} * {name}_s{dim}"
+        variable, way = self.loops[dim], self.layouts[name][dim]
+        if way == "1":
+            return variable
+        return f"{variable} * {f'{name}_s{dim}' if way == 's' else way}"
 
     def load(self, ref: Ref, index: str) -> str:
         """An element of an input."""
@@ -191,7 +208,9 @@ def _loop_names(nest: Nest) -> dict[int, str]:
     if nest.columns:
         reduced = nest.sweep[: -len(nest.columns)]
         names |= {dim: f"r{dim}" if len(reduced) > 1 else "r" for dim in reduced}
-    if nest.sweep:
+    if nest.lane is not None:
+        names[nest.lane] = "i"
+    elif nest.sweep:
         names[nest.sweep[-1]] = "i"
     return names
 

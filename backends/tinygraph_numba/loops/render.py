@@ -12,7 +12,7 @@ from functools import cache
 
 from tinygraph.compiler.kernel import Kernel, Ref
 from tinygraph_numba.loops.accumulate import Accumulator, accumulators, converted
-from tinygraph_numba.loops.nest import Nest, Sweep, lay_out, outer_values
+from tinygraph_numba.loops.nest import HEAVY, Nest, Sweep, lay_out, outer_values
 from tinygraph_numba.loops.notation import Statement, formulas, shortened, words
 from tinygraph_numba.loops.operands import NotRendered, Operands
 
@@ -26,14 +26,14 @@ SIGNATURE = "(args: ptr_i64, lo: i64, hi: i64, scratch: i64) -> i64:"
 
 
 @cache
-def render(kernel: Kernel, down: bool = False) -> str | None:
+def render(kernel: Kernel, down: bool = False, tiny: tuple[int, ...] = ()) -> str | None:
     """The source of a kernel; None if the kernel language has none, as where an op is missing.
 
-    It has a function `kernel`, and where chunks leave parts of a result, also `finish`. down:
-    see `Nest`.
+    It has a function `kernel`, and where chunks leave parts of a result, also `finish`. down,
+    tiny: see `Nest`.
     """
     try:
-        return Renderer(lay_out(kernel, down)).source()
+        return Renderer(lay_out(kernel, down, tiny)).source()
     except NotRendered:
         return None
 
@@ -98,7 +98,7 @@ class Renderer:
         nest = self.nest
         needed = outer_values(nest, self._roots())
         across = [self.accumulators[ref] for ref in nest.partial if nest.values[ref].across]
-        if not nest.rows:
+        if not nest.rows and nest.lane is None:
             self._row(needed)
             return
         self._outer([ref for ref in needed if nest.once(ref)])
@@ -107,8 +107,10 @@ class Renderer:
         if nest.tiled:
             with self.block(f"for start in range(0, n{nest.sweep[-1]}, {TILE}):"):
                 self._rows(in_row)
-        else:
+        elif nest.rows:
             self._rows(in_row)
+        else:
+            self._lanes(in_row)
         self._share(across)
 
     def _roots(self) -> Iterator[Ref]:
@@ -127,18 +129,52 @@ class Renderer:
             yield from (self.nest.kernel.results[output] for output in sweep.stores)
 
     def _rows(self, needed: Sequence[Ref]) -> None:
-        """The loop over rows."""
-        with self.block("for row in range(lo, hi):"):
-            rows = self.nest.rows
-            for place, dim in enumerate(rows if len(rows) > 1 else ()):
-                inside = " * ".join(f"n{each}" for each in rows[place + 1 :])
+        """The loop over rows; where they have several dimensions, line by line along the last."""
+        *outer, last = self.nest.rows
+        if not outer:
+            with self.block("for row in range(lo, hi):"):
+                self._begin("row", [last])
+                self._in_row(needed)
+            return
+        line = "line" if len(outer) > 1 else f"o{outer[0]}"
+        with self.block(f"for {line} in range(lo // n{last}, (hi - 1) // n{last} + 1):"):
+            for place, dim in enumerate(outer if len(outer) > 1 else ()):
+                inside = " * ".join(f"n{each}" for each in outer[place + 1 :])
                 whole = f" // ({inside})" if "*" in inside else f" // {inside}" if inside else ""
-                self.write(f"o{dim} = row{whole}" + (f" % n{dim}" if place else ""))
-            for name, layout in self.operands.layouts.items():
-                terms = [self.operands.offset(name, dim) for dim in rows if layout[dim] != "0"]
-                if terms:
-                    self.write(f"{name}_row = {' + '.join(terms)}")
+                self.write(f"o{dim} = line{whole}" + (f" % n{dim}" if place else ""))
+            self._begin("line", outer)
+            low, high = (f"{word} - {line} * n{last}" for word in ("lo", "hi"))
+            with self.block(f"for o{last} in range(maximum({low}, 0), minimum({high}, n{last})):"):
+                self._begin("row", [last], "line", outer)
+                self._in_row(needed)
+
+    def _begin(
+        self, what: str, dims: Sequence[int], within: str = "", outer: Sequence[int] = ()
+    ) -> None:
+        """Where in each array a row, or a line of rows, begins."""
+        for name, layout in self.operands.layouts.items():
+            terms = [self.operands.offset(name, dim) for dim in dims if layout[dim] != "0"]
+            if any(layout[dim] != "0" for dim in outer):
+                terms.insert(0, f"{name}_{within}")
+            if terms:
+                self.write(f"{name}_{what} = {' + '.join(terms)}")
+
+    def _in_row(self, needed: Sequence[Ref]) -> None:
+        if self.nest.lane is None:
             self._row(needed)
+        else:
+            self._lanes(needed)
+
+    def _lanes(self, needed: Sequence[Ref]) -> None:
+        """The loop over tiny rows, several of them in each vector."""
+        nest = self.nest
+        varying = [ref for ref in needed if nest.lane in nest.values[ref].varies]
+        steady = [ref for ref in needed if not nest.values[ref].stage and ref not in varying]
+        self._outer(steady)
+        assert nest.lane is not None
+        low, high = self._bounds(nest.lane)
+        with self.block(f"for i in lanes({low}, {high}):"):
+            self._row([ref for ref in needed if ref not in steady])
 
     def _row(self, needed: Sequence[Ref]) -> None:
         """All that is done for one row."""
@@ -202,8 +238,9 @@ class Renderer:
 
     def _finished(self, accumulators: Iterable[Accumulator]) -> None:
         for each in accumulators:
-            if each.blocks:
-                self.assign((f"v{each.ref}", each.finished(each.variable)))
+            name, value = f"v{each.ref}", each.finished(each.variable)
+            if each.rough and name != value:
+                self.assign((name, value))
 
     def _across(self, each: Accumulator) -> Statement:
         """One row more."""
@@ -404,13 +441,14 @@ class Renderer:
             return "lo", "hi"
         if self.nest.tiled and dim == self.nest.sweep[-1]:
             return "start", f"minimum(start + {TILE}, n{dim})"
-        return "0", f"n{dim}"
+        return "0", self.operands.known.get(dim, f"n{dim}")
 
     def _loop(self, sweep: Sweep, levels: Levels, depth: int, bounds: str) -> None:
         name = self.operands.loops[sweep.dims[depth]]
+        how = "unroll" if self.nest.tiny else "lanes" if name == "i" else "range"
         if name == "i" and sweep.dims[depth] == self.nest.along and self._is_heavy(sweep):
             bounds += f", {TOGETHER}"
-        with self.block(f"for {name} in {'lanes' if name == 'i' else 'range'}({bounds}):"):
+        with self.block(f"for {name} in {how}({bounds}):"):
             if name != "i":
                 self._advance(sweep, levels, depth)
             self._loops(sweep, levels, depth + 1)
@@ -419,7 +457,7 @@ class Renderer:
         """Whether it has long chains of operations; but not so many that it takes long to compile
         them several times."""
         costs = self.nest.costs(sweep)
-        return max(costs, default=0) >= 8 and sum(costs) <= 128
+        return max(costs, default=0) >= HEAVY and sum(costs) <= 128
 
     def _advance(self, sweep: Sweep, levels: Levels, depth: int) -> None:
         """Where the arrays that are used within a loop go on."""

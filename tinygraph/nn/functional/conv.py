@@ -1,23 +1,27 @@
-"""Convolution, transposed convolution, and the columns that a convolution sees."""
+"""Convolution and transposed convolution, and the sizes of what they make."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
+from tinygraph.array.sizes import known
 from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node
 from tinygraph.nn.functional.pad import pad_last
 from tinygraph.nn.functional.window import Sizes, both_sides, check_spatial, per_dimension
 from tinygraph.ops import conv as op
-from tinygraph.ops.movement import permute, reshape
-from tinygraph.ops.rules import product, show_shape
-from tinygraph.ops.windows import windows
+from tinygraph.ops.movement import reshape
+from tinygraph.ops.rules import show_shape
+from tinygraph.ops.windows import window_counts
 from tinygraph.tensor import Tensor
 
 __all__ = [
-    "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d",
-    "unfold",
+    "conv1d", "conv2d", "conv3d", "conv_output_size", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "conv_transpose_output_size",
 ]  # fmt: skip
 
 
@@ -51,11 +55,13 @@ def conv2d(
 
     input: (batch, in, height, width), or without a batch. weight: (out, in / groups, kernel
     height, kernel width). bias: (out,). stride: how far apart the windows are. padding: zeros on
-    both sides, or "same" or "valid". dilation: how far apart the elements of a window are.
-    groups: into how many parts, which do not mix, the channels divide. Numbers of space are an
-    integer for all dimensions, or a tuple.
+    both sides; or "valid", none; "same", so many that the result is as large as the input (of a
+    stride of 1; where their number is odd, the second side has one more); "full", so many that
+    each element meets each place of the kernel, dilation (kernel - 1) on both sides. dilation:
+    how far apart the elements of a window are. groups: into how many parts, which do not mix,
+    the channels divide. Numbers of space are an integer for all dimensions, or a tuple.
 
-    Returns (batch, out, (height + 2 padding - dilation (kernel - 1) - 1) // stride + 1, ...).
+    Returns (batch, out, height, width), of sizes as `conv_output_size` gives them.
 
     >>> import tinygraph as tg
     >>> x, w = tg.ones((1, 1, 3, 3)), tg.ones((1, 1, 2, 2))
@@ -145,14 +151,15 @@ def conv_transpose2d(
     groups: int = 1,
     dilation: Sizes = 1,
 ) -> Tensor:
-    """Transposed convolution, the adjoint of `conv2d`: each element puts a multiple of the kernel.
+    """out[n, o, s i + k, s j + l] += x[n, c, i, j] w[c, o, k, l]: the adjoint of `conv2d`.
 
     input: (batch, in, height, width), or without a batch. weight: (in, out / groups, kernel
     height, kernel width). bias: (out,). padding: what the convolution had, which is cut off here.
     output_padding: what is added to one side of the result, where a stride leaves its size open.
 
-    Returns (batch, out, (height - 1) stride - 2 padding + dilation (kernel - 1) + output_padding
-    + 1, ...).
+    Returns (batch, out, height, width), of sizes as `conv_transpose_output_size` gives them.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning" (2016).
 
     >>> import tinygraph as tg
     >>> x, w = tg.tensor([[[[1.0, 2.0]]]]), tg.tensor([[[[1.0, 10.0]]]])
@@ -224,31 +231,78 @@ def _transposed_size(
     return size
 
 
-@api
-def unfold(
-    input: TensorLike,
-    kernel_size: Sizes,
-    dilation: Sizes = 1,
-    padding: Sizes = 0,
-    stride: Sizes = 1,
-) -> Tensor:
-    """The windows that a convolution sees, each laid out as a column.
+# -------------------------------------------------------------------------------------- sizes
 
-    input: (batch, channel, height, width). Returns (batch, channel * kernel height * kernel
-    width, number of windows).
+
+@api
+def conv_output_size(
+    size: Sizes,
+    kernel_size: Sizes,
+    stride: Sizes = 1,
+    padding: Sizes | str = 0,
+    dilation: Sizes = 1,
+) -> int | tuple[int, ...]:
+    """⌊(N + 2 P - D (F - 1) - 1) / S⌋ + 1, without dilation ⌊(N + 2 P - F) / S⌋ + 1.
+
+    The size of what a convolution or a pooling makes of N elements, with windows of size F that
+    are S apart, P elements of padding on both sides, and D from one element of a window to the
+    next. Textbooks that leave out 2 P or the rounding mean P = 0 and windows that come out even.
+
+    size: N, an integer or one for each dimension; the others as in `conv2d`. Returns an integer,
+    or a tuple where anything is one.
 
     >>> import tinygraph as tg
-    >>> tg.nn.functional.unfold(tg.tensor([[[[1.0, 2.0, 3.0]]]]), (1, 2)).tolist()
-    [[[1.0, 2.0], [2.0, 3.0]]]
+    >>> tg.nn.functional.conv_output_size(224, 7, stride=2, padding=3)
+    112
+    >>> tg.nn.functional.conv_output_size((28, 28), 5, padding="full")
+    (32, 32)
     """
-    x = as_node(input)
-    if x.ndim != 4:
-        raise ShapeError(f"expected (batch, channel, height, width), got {show_shape(x.shape)}")
-    kernel = per_dimension("kernel_size", kernel_size, 2)
-    steps = per_dimension("stride", stride, 2)
-    apart = per_dimension("dilation", dilation, 2)
-    x = pad_last(x, both_sides(padding, kernel, steps, apart))
-    seen = windows(x, kernel=kernel, stride=steps, dilation=apart)
-    places = permute(seen, axes=(0, 1, 4, 5, 2, 3))
-    columns = (x.shape[0], product(places.shape[1:4]), product(places.shape[4:]))
-    return Tensor(reshape(places, shape=columns))
+    dims = _dims(size, kernel_size, stride, padding, dilation)
+    kernel = per_dimension("kernel_size", kernel_size, dims)
+    steps = per_dimension("stride", stride, dims)
+    apart = per_dimension("dilation", dilation, dims)
+    pads = both_sides(padding, kernel, steps, apart)
+    counts = window_counts(per_dimension("size", size, dims, 0), kernel, steps, apart, pads)
+    return _as_given(counts, size, kernel_size, stride, padding, dilation)
+
+
+@api
+def conv_transpose_output_size(
+    size: Sizes,
+    kernel_size: Sizes,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    dilation: Sizes = 1,
+) -> int | tuple[int, ...]:
+    """(N - 1) S - 2 P + D (F - 1) + output_padding + 1, without dilation (N - 1) S - 2 P + F.
+
+    The size of what a transposed convolution makes of N elements; see `conv_output_size`. Of that
+    size, the convolution with the same arguments makes N again.
+
+    >>> import tinygraph as tg
+    >>> tg.nn.functional.conv_transpose_output_size(7, 4, stride=2, padding=1)
+    14
+    """
+    given = (size, kernel_size, stride, padding, output_padding, dilation)
+    dims = _dims(*given)
+    counts = per_dimension("size", size, dims)
+    kernel = per_dimension("kernel_size", kernel_size, dims)
+    steps = per_dimension("stride", stride, dims)
+    pads = per_dimension("padding", padding, dims, 0)
+    more = per_dimension("output_padding", output_padding, dims, 0)
+    apart = per_dimension("dilation", dilation, dims)
+    cuts = tuple((pad, pad - extra) for pad, extra in zip(pads, more, strict=True))
+    numbers = zip(counts, kernel, steps, cuts, apart, strict=True)
+    return _as_given(tuple(_transposed_size(*each) for each in numbers), *given)
+
+
+def _dims(*given: Any) -> int:
+    """How many dimensions the tuples among what a user gave are for; 1 without any."""
+    return next((len(value) for value in given if isinstance(value, (tuple, list))), 1)
+
+
+def _as_given(sizes: Sequence[Size], *given: Any) -> int | tuple[int, ...]:
+    """`sizes` as a tuple, or as one integer where no tuple was given."""
+    numbers = tuple(map(known, sizes))
+    return numbers if any(isinstance(part, (tuple, list)) for part in given) else numbers[0]

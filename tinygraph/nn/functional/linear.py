@@ -1,25 +1,18 @@
-"""Linear maps and look-ups."""
+"""Linear maps."""
 
 from __future__ import annotations
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
-from tinygraph.array.creation import one_hot
-from tinygraph.array.elementwise import where
-from tinygraph.dtypes import int64, is_float, is_integer
-from tinygraph.errors import DTypeError, ShapeError
+from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size, is_known
-from tinygraph.graph.node import Node
-from tinygraph.ops import elementwise as e
-from tinygraph.ops.bounds import within
+from tinygraph.graph.node import Node, Shape
 from tinygraph.ops.contract import dot_general
-from tinygraph.ops.index import gather
-from tinygraph.ops.movement import reshape
-from tinygraph.ops.registry import const
+from tinygraph.ops.einsum import einsum
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
-__all__ = ["embedding", "linear", "one_hot"]
+__all__ = ["bilinear", "linear"]
 
 
 @api
@@ -42,41 +35,47 @@ def linear(input: TensorLike, weight: TensorLike, bias: TensorLike | None = None
         )
     none: tuple[int, ...] = ()
     result = dot_general(x, w, contract=((x.ndim - 1,), (w.ndim - 1,)), batch=(none, none))
-    return Tensor(result if bias is None else result + as_node(bias))
+    return Tensor(_plus(result, bias, w.shape[:-1]))
+
+
+@api
+def bilinear(
+    input1: TensorLike, input2: TensorLike, weight: TensorLike, bias: TensorLike | None = None
+) -> Tensor:
+    """out[k] = x1ᵀ weight[k] x2 + bias[k]: how each element of x1 goes with each of x2.
+
+    input1: (..., in1). input2: (..., in2), with the same dimensions before the last. weight:
+    (out, in1, in2). bias: (out,). Returns (..., out).
+
+    >>> import tinygraph as tg
+    >>> x, y = tg.tensor([1.0, 2.0]), tg.tensor([3.0, 4.0])
+    >>> tg.nn.functional.bilinear(x, y, tg.tensor([[[1.0, 0.0], [0.0, 1.0]]]))
+    tensor([11.])
+    """
+    x, y, w = as_node(input1), as_node(input2), as_node(weight)
+    lead = x.shape[:-1], y.shape[:-1]
+    if (
+        not x.shape or not y.shape or w.ndim != 3
+        or _differ(x.shape[-1], w.shape[1]) or _differ(y.shape[-1], w.shape[2])
+        or len(lead[0]) != len(lead[1]) or any(map(_differ, *lead))
+    ):  # fmt: skip
+        raise ShapeError(
+            f"expected inputs of shape (..., in1) and (..., in2) and a weight of shape "
+            f"(out, in1, in2), got {show_shape(x.shape)}, {show_shape(y.shape)} and "
+            f"{show_shape(w.shape)}"
+        )
+    return Tensor(_plus(einsum("...i,kij,...j->...k", x, w, y), bias, w.shape[:1]))
+
+
+def _plus(result: Node, bias: TensorLike | None, shape: Shape) -> Node:
+    """result + bias, where a bias is given: of `shape`, or one number for all."""
+    if bias is None:
+        return result
+    b = as_node(bias)
+    if len(b.shape) > len(shape) or any(_differ(n, m) for n, m in zip(b.shape, shape) if n != 1):
+        raise ShapeError(f"expected a bias of shape {show_shape(shape)}, got {show_shape(b.shape)}")
+    return result + b
 
 
 def _differ(a: Size, b: Size) -> bool:
     return a != b and is_known(a, b)
-
-
-@api
-def embedding(input: TensorLike, weight: TensorLike, padding_idx: int | None = None) -> Tensor:
-    """The rows of `weight` that the integers of `input` name.
-
-    input: integers (...), from 0. weight: (count, features). padding_idx: a row that gets no
-    gradient. Returns (..., features). IndexError, when it is computed, for a row that is not
-    there.
-
-    >>> import tinygraph as tg
-    >>> tg.nn.functional.embedding(tg.tensor([1, 1]), tg.tensor([[1.0, 2.0], [3.0, 4.0]]))
-    tensor([[3., 4.],
-            [3., 4.]])
-    """
-    index, table = as_node(input), as_node(weight)
-    if not is_integer(index.dtype):
-        raise DTypeError(f"expected integers as input, got {index.dtype.name}")
-    if table.ndim != 2 or not is_float(table.dtype):
-        raise ShapeError(f"expected a weight of floats (count, features), got {table.aval}")
-    rows = Tensor(gather(table, within(index, size=table.shape[0], what="row"), axes=(0,)))
-    if padding_idx is None:
-        return rows
-    row = _row(padding_idx, table.shape[0])
-    learned = e.not_equal(reshape(index, shape=(*index.shape, 1)), row)
-    return where(Tensor(learned), rows, rows.detach())
-
-
-def _row(padding_idx: int, count: Size) -> int | Node:
-    if is_known(count) and not -count <= padding_idx < count:
-        raise ShapeError(f"expected a padding_idx within the {count} rows, got {padding_idx}")
-    row = padding_idx if padding_idx >= 0 else count + padding_idx
-    return row if isinstance(row, int) else const(row, int64)

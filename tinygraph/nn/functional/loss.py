@@ -1,96 +1,83 @@
-"""Losses of numbers: how far each element of a result is from its target."""
+"""What the losses have in common: which inputs fit together, and how their elements become one."""
 
 from __future__ import annotations
 
-from tinygraph.array.api import api
+from functools import reduce
+
 from tinygraph.array.convert import TensorLike, to_tensor
-from tinygraph.array.elementwise import abs, logaddexp
+from tinygraph.array.elementwise import astype
 from tinygraph.array.reduce import mean, sum
+from tinygraph.dtypes import DEFAULT_FLOAT, DType, Scalar, float32, is_float, promote
 from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import is_known
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
 
-__all__ = ["binary_cross_entropy_with_logits", "l1_loss", "mse_loss"]
-
 REDUCTIONS = ("mean", "sum", "none")
 
 
-@api
-def mse_loss(input: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
-    """(input - target)², of the same shape. reduction: "mean", "sum" or "none".
+def check_reduction(reduction: str, known: tuple[str, ...] = REDUCTIONS) -> None:
+    """ValueError where `reduction` is none of those that the loss has."""
+    if reduction not in known:
+        raise ValueError(f"expected reduction out of {', '.join(known)}, got {reduction!r}")
 
-    >>> import tinygraph as tg
-    >>> tg.nn.functional.mse_loss(tg.tensor([1.0, 2.0]), tg.tensor([1.0, 4.0])).item()
-    2.0
+
+def check_smoothing(label_smoothing: float) -> None:
+    """ValueError where `label_smoothing` is no share."""
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"expected label_smoothing from 0 to 1, got {label_smoothing}")
+
+
+def operands(*values: TensorLike) -> tuple[DType, list[Tensor]]:
+    """The dtype of a loss of `values`, the one that they promote to, and all of them as floats.
+
+    Those have 32 bits at least: the squares and the sums of 16-bit floats would overflow. A number
+    takes the dtype of the others; a loss of integers is a float32.
     """
-    difference = _difference(input, target)
-    return _reduced(difference * difference, reduction)
+    tensors = [to_tensor(value) for value in values]
+    typed = [x for x, given in zip(tensors, values, strict=True) if not isinstance(given, Scalar)]
+    dtype = reduce(promote, [x.dtype for x in typed or tensors])
+    if not is_float(dtype):
+        dtype = DEFAULT_FLOAT
+    wide = dtype if dtype.itemsize >= 4 else float32
+    return dtype, [astype(x, wide) for x in tensors]
 
 
-@api
-def l1_loss(input: TensorLike, target: TensorLike, reduction: str = "mean") -> Tensor:
-    """|input - target|, of the same shape. reduction: "mean", "sum" or "none".
-
-    >>> import tinygraph as tg
-    >>> tg.nn.functional.l1_loss(tg.tensor([1.0, 2.0]), tg.tensor([1.0, 4.0])).item()
-    1.0
-    """
-    return _reduced(abs(_difference(input, target)), reduction)
-
-
-def _difference(input: TensorLike, target: TensorLike) -> Tensor:
-    x, y = to_tensor(input), to_tensor(target)
+def alike(input: TensorLike, target: TensorLike) -> tuple[DType, Tensor, Tensor]:
+    """As `operands`, of two that must have the same shape."""
+    dtype, (x, y) = operands(input, target)
     check_same_shape(x, y)
-    return x - y
+    return dtype, x, y
 
 
-def check_same_shape(x: Tensor, y: Tensor) -> None:
+def check_same_shape(x: Tensor, y: Tensor, what: str = "target") -> None:
     """Broadcasting is refused: (n,) against (n, 1) would compare all with all."""
     if x.shape != y.shape and is_known(*x.shape, *y.shape):
         raise ShapeError(
-            f"expected a target of the shape of the input, {show_shape(x.shape)}, got "
+            f"expected a {what} of the shape of the input, {show_shape(x.shape)}, got "
             f"{show_shape(y.shape)}"
         )
     if len(x.shape) != len(y.shape):
-        raise ShapeError(f"expected a target with {x.ndim} dimensions, got {y.ndim}")
+        raise ShapeError(f"expected a {what} with {x.ndim} dimensions, got {y.ndim}")
 
 
-def _reduced(loss: Tensor, reduction: str) -> Tensor:
-    check_reduction(reduction)
-    if reduction == "none":
+def weighted(loss: Tensor, weight: TensorLike | None) -> Tensor:
+    """Each element of `loss` times its weight, which broadcasts; None leaves them as they are."""
+    if weight is None:
         return loss
-    return mean(loss) if reduction == "mean" else sum(loss)
+    factors = to_tensor(weight, loss.dtype)
+    result = loss * factors
+    if result.shape != loss.shape and is_known(*result.shape, *loss.shape):
+        raise ShapeError(
+            f"expected a weight that broadcasts to {show_shape(loss.shape)}, got "
+            f"{show_shape(factors.shape)}"
+        )
+    return result
 
 
-def check_reduction(reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"expected reduction out of {', '.join(REDUCTIONS)}, got {reduction!r}")
-
-
-@api
-def binary_cross_entropy_with_logits(
-    input: TensorLike,
-    target: TensorLike,
-    weight: TensorLike | None = None,
-    reduction: str = "mean",
-    pos_weight: TensorLike | None = None,
-) -> Tensor:
-    """-(y log s(x) + (1 - y) log(1 - s(x))), s the sigmoid, without overflow.
-
-    input: logits. target: probabilities of the same shape. weight: a factor for each element.
-    pos_weight: a factor for the part of the positive class. reduction: "mean", "sum" or "none".
-
-    >>> import tinygraph as tg
-    >>> loss = tg.nn.functional.binary_cross_entropy_with_logits
-    >>> loss(tg.tensor([1000.0, -1000.0]), tg.tensor([1.0, 1.0]), reduction="none")
-    tensor([   0., 1000.])
-    """
-    x, y = to_tensor(input), to_tensor(target)
-    check_same_shape(x, y)
-    softplus = logaddexp(-x, 0.0)  # -log s(x)
-    if pos_weight is None:
-        loss = (1.0 - y) * x + softplus
-    else:
-        loss = (1.0 - y) * x + (1.0 + (to_tensor(pos_weight) - 1.0) * y) * softplus
-    return _reduced(loss if weight is None else loss * to_tensor(weight), reduction)
+def reduced(loss: Tensor, reduction: str, dtype: DType) -> Tensor:
+    """The elements of a loss as they are ("none"), their "sum" or their "mean", in `dtype`."""
+    check_reduction(reduction)
+    if reduction != "none":
+        loss = mean(loss) if reduction == "mean" else sum(loss)
+    return astype(loss, dtype)

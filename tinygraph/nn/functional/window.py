@@ -11,15 +11,15 @@ from tinygraph.ops.windows import Ints, Pads
 Sizes = int | Sequence[int]
 
 
-def per_dimension(name: str, value: Any, dims: int, low: int = 1) -> Ints:
-    """`value` as one integer for each of `dims` dimensions, `low` or more; a single one counts
-    for all."""
+def per_dimension(name: str, value: Any, dims: int, low: int | None = 1) -> Ints:
+    """`value` as one integer for each of `dims` dimensions, `low` or more (None: any); a single
+    one counts for all."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
     if len(values) != dims:
         raise ShapeError(f"expected {name} to be an integer or {dims} of them, got {value!r}")
     if any(isinstance(number, bool) or not hasattr(number, "__index__") for number in values):
         raise DTypeError(f"expected {name} to be made of integers, got {value!r}")
-    if any(number < low for number in values):
+    if low is not None and any(number < low for number in values):
         raise ShapeError(f"expected {name} of at least {low}, got {value!r}")
     return tuple(int(number) for number in values)
 
@@ -27,18 +27,21 @@ def per_dimension(name: str, value: Any, dims: int, low: int = 1) -> Ints:
 def both_sides(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Pads:
     """The padding before and after, for each dimension.
 
-    padding: an integer, one for each dimension, "valid" (none), or "same" (a result as large as
-    the input; stride 1 only; where the two sides cannot be equal, the second has one more).
+    padding: an integer, one for each dimension, "valid" (none), "full" (each element meets each
+    place of the kernel), or "same" (a result as large as the input; stride 1 only; where the two
+    sides cannot be equal, the second has one more).
     """
     if padding == "valid":
         return ((0, 0),) * len(kernel)
+    if padding == "full":
+        return tuple((d * (k - 1), d * (k - 1)) for d, k in zip(dilation, kernel, strict=True))
     if padding == "same":
         if any(step != 1 for step in stride):
             raise ShapeError(f"padding 'same' needs a stride of 1, got {stride}")
         totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, str):
-        raise ValueError(f"expected padding 'same', 'valid' or integers, got {padding!r}")
+        raise ValueError(f"expected padding 'valid', 'same', 'full' or integers, got {padding!r}")
     return tuple((pad, pad) for pad in per_dimension("padding", padding, len(kernel), 0))
 
 

@@ -1,21 +1,23 @@
-"""Linear layers."""
+"""Linear layers, and the change of shape between them and others."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygraph import init
-from tinygraph.array.shape import flatten
-from tinygraph.errors import ShapeError
+from tinygraph.array.shape import flatten, unflatten
+from tinygraph.array.sizes import as_sizes
+from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.nn import functional as F
 from tinygraph.nn.module import Module
 from tinygraph.nn.parameter import Parameter
 from tinygraph.tensor import Tensor
 
-__all__ = ["Dense", "Flatten", "Identity", "Linear"]
+__all__ = ["Bilinear", "Dense", "Flatten", "Identity", "Linear", "Unflatten"]
 
 
 class Identity(Module):
@@ -69,6 +71,52 @@ class Linear(Module):
 Dense = Linear
 
 
+class Bilinear(Module):
+    """out[k] = x1ᵀ weight[k] x2 + bias[k]: how each element of x1 goes with each of x2.
+
+    in1_features, in2_features, out_features: the last size of both inputs and of the result.
+    bias: whether there is one.
+
+    weight: (out, in1, in2), bias: (out,), both drawn evenly from ±1 / sqrt(in1_features).
+
+    >>> import tinygraph as tg
+    >>> tg.nn.Bilinear(3, 4, 2)(tg.ones((5, 3)), tg.ones((5, 4))).shape
+    (5, 2)
+    """
+
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.in1_features = at_least("Bilinear", "in1_features", in1_features, 1)
+        self.in2_features = at_least("Bilinear", "in2_features", in2_features, 0)
+        self.out_features = at_least("Bilinear", "out_features", out_features, 0)
+        self.weight = empty((out_features, in1_features, in2_features), dtype)
+        self.bias = empty((out_features,), dtype) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new initial values."""
+        fill_evenly(self.in1_features, self.weight, self.bias)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
 class Flatten(Module):
     """The dimensions from `start_dim` to `end_dim` as one.
 
@@ -86,6 +134,29 @@ class Flatten(Module):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The dimension `dim` taken apart into `unflattened_size`, of which one may be -1.
+
+    >>> import tinygraph as tg
+    >>> tg.nn.Unflatten(1, (3, 2, -1))(tg.ones((5, 12))).shape
+    (5, 3, 2, 2)
+    """
+
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
+        super().__init__()
+        if not isinstance(unflattened_size, (tuple, list)):
+            raise DTypeError(
+                f"Unflatten: expected unflattened_size to be a tuple, got {unflattened_size!r}"
+            )
+        self.dim, self.unflattened_size = dim, as_sizes(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return unflatten(input, self.dim, self.unflattened_size)
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
 def at_least(layer: str, name: str, value: Any, low: int) -> int:

@@ -1,57 +1,193 @@
-"""Recurrent layers: the same step at each place of a sequence, with a memory."""
+"""What recurrent layers share: the same step at each place of a sequence, with a memory."""
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-from tinygraph.array.creation import zeros
-from tinygraph.array.elementwise import sigmoid, tanh
-from tinygraph.array.join import concat, split, stack
+import numpy as np
+
+from tinygraph.array.convert import to_tensor
+from tinygraph.array.creation import arange, zeros
+from tinygraph.array.elementwise import where
+from tinygraph.array.join import concat, stack
+from tinygraph.array.precision import full_precision
 from tinygraph.array.shape import swapaxes
 from tinygraph.control import scan
-from tinygraph.dtypes import is_float
+from tinygraph.dtypes import is_integer
 from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import is_known
+from tinygraph.graph.node import Shape
 from tinygraph.nn import functional as F
 from tinygraph.nn.layers.linear import at_least, empty, fill_evenly
 from tinygraph.nn.module import Module
+from tinygraph.nn.parameter import Parameter
+from tinygraph.nn.utils.rnn import PackedSequence, pad_packed_sequence, repack
+from tinygraph.ops.bounds import within
 from tinygraph.ops.rules import show_shape
-from tinygraph.tensor import Tensor
+from tinygraph.tensor import Tensor, tensor
 
-__all__ = ["LSTM"]
+__all__ = ["RNNBase"]
 
-Memory = tuple[Tensor, Tensor]
+Memory = tuple[Tensor, ...]  # what one step hands to the next, the output h first
+Step = Callable[[Memory, Tensor], Memory]
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "LSTM": 4, "GRU": 3}
 
 
-class LSTM(Module):
-    """Long short-term memory, one layer or several, each of which reads the one below.
+# ------------------------------------------------------------------------------------ weights
 
-        i, f, o = sigmoid of W x + b + U h + c, each with its own weights; g = tanh of such
-        cell ← f * cell + i * g
-        h ← o * tanh(cell)
 
-    input_size, hidden_size: the features of input and state. num_layers: how many. bias: whether
-    b and c are there. batch_first: sequences are (batch, length, features) instead of (length,
-    batch, features). dropout: the probability of dropping what one layer hands to the next.
-    bidirectional: read in both directions; the results stand side by side.
+class Weights(NamedTuple):
+    """The parameters of a cell, or of one direction of a layer; None for what it has not."""
 
-    weight_ih_l0: (4 * hidden, input), for i, f, g and o in this order; weight_hh_l0: (4 * hidden,
-    hidden); bias_ih_l0, bias_hh_l0: (4 * hidden,); and so on with l1, l2, ...; those of the
-    other direction end in _reverse. All are drawn evenly from ±1 / sqrt(hidden_size).
+    weight_ih: Any
+    weight_hh: Any
+    bias_ih: Any
+    bias_hh: Any
+    weight_hr: Any
+    weight_ch: Any
 
-    Returns (output, (h, cell)): the h of the last layer at each place, (length, batch, hidden),
-    and the last states of all layers, (layers, batch, hidden).
+    @classmethod
+    def of(cls, module: Module, end: str = "") -> Weights:
+        """Those of `module` whose names have this end."""
+        return cls(*[getattr(module, name + end, None) for name in cls._fields])
 
-    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory" (1997), with Gers' forget gate.
+    @property
+    def bias(self) -> Tensor | None:
+        """Both biases as one, for gates that see no more than their sum."""
+        return None if self.bias_ih is None else self.bias_ih + self.bias_hh
 
-    >>> import tinygraph as tg
-    >>> output, (h, cell) = tg.nn.LSTM(3, 5, batch_first=True)(tg.ones((2, 7, 3)))
-    >>> output.shape, h.shape
-    ((2, 7, 5), (1, 2, 5))
+
+def new_weights(
+    gates: int,
+    below: int,
+    hidden: int,
+    bias: bool,
+    proj_size: int = 0,
+    peephole: bool = False,
+    dtype: Any = None,
+) -> dict[str, Parameter]:
+    """Those of `Weights` that are there, in PyTorch's order, to be filled.
+
+    gates: how many vectors of size `hidden` a step makes of x and h. below: the size of x.
+    """
+    rows = gates * hidden
+    shapes: dict[str, tuple[int, ...]] = {
+        "weight_ih": (rows, below),
+        "weight_hh": (rows, proj_size or hidden),
+    }
+    if bias:
+        shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+    if proj_size:
+        shapes["weight_hr"] = (proj_size, hidden)
+    if peephole:
+        shapes["weight_ch"] = (3 * hidden, hidden)
+    return {name: empty(shape, dtype) for name, shape in shapes.items()}
+
+
+# ------------------------------------------------------------------------------------- checks
+
+
+def flag(layer: str, name: str, value: Any) -> bool:
+    """`value`, which has to be True or False. TypeError, which names layer and argument."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{layer}: expected {name} to be a bool, got {value!r}")
+    return value
+
+
+def check_input(layer: str, input: Any, weight: Tensor, forms: Mapping[int, str]) -> Tensor:
+    """The input as a Tensor, which has the features and the dtype that `weight` (rows, features)
+    needs; else an error.
+
+    forms: for each number of dimensions that it may have, what they are called.
+    """
+    x = to_tensor(input)
+    features = weight.shape[1]
+    fits = x.ndim in forms and (x.shape[-1] == features or not is_known(x.shape[-1]))
+    if not fits:
+        expected = " or ".join(f"({form}{features})" for form in forms.values())
+        raise ShapeError(f"{layer}: expected an input {expected}, got shape {show_shape(x.shape)}")
+    if x.dtype != weight.dtype:
+        raise DTypeError(
+            f"{layer}: expected an input of {weight.dtype.name}, as the parameters are; got "
+            f"{x.dtype.name}"
+        )
+    return x
+
+
+def check_states(layer: str, hx: Any, x: Tensor, shapes: Mapping[str, Shape]) -> Memory:
+    """The states before the first step as a tuple: `hx`, or zeros where that is None.
+
+    shapes: the name and shape of each; where there is one, hx is a Tensor, else a tuple of them.
+    """
+    if hx is None:
+        return tuple([zeros(shape, dtype=x.dtype) for shape in shapes.values()])
+    if len(shapes) == 1:
+        hx = (hx,)
+    if not isinstance(hx, (tuple, list)) or len(hx) != len(shapes):
+        raise TypeError(
+            f"{layer}: expected hx to be a pair ({', '.join(shapes)}), got a {type(hx).__name__}"
+        )
+    states = []
+    for (name, shape), state in zip(shapes.items(), hx, strict=True):
+        if not isinstance(state, (Tensor, np.ndarray)):
+            raise TypeError(
+                f"{layer}: expected {name} to be a Tensor, got a {type(state).__name__}"
+            )
+        given = to_tensor(state)
+        if given.ndim != len(shape) or not all(map(_may_equal, given.shape, shape)):
+            raise ShapeError(
+                f"{layer}: expected {name} of shape {show_shape(shape)}, got "
+                f"{show_shape(given.shape)}"
+            )
+        if given.dtype != x.dtype:
+            raise DTypeError(
+                f"{layer}: expected {name} of {x.dtype.name}, as the input is; got "
+                f"{given.dtype.name}"
+            )
+        states.append(given)
+    return tuple(states)
+
+
+def _may_equal(a: Any, b: Any) -> bool:
+    return bool(a == b) or not is_known(a, b)
+
+
+# -------------------------------------------------------------------------------------- steps
+
+
+def run(
+    step: Step, start: Memory, inputs: Tensor, alive: Tensor | None, reverse: bool
+) -> tuple[Memory, Tensor]:
+    """The memory after all steps over inputs (length, batch, ...), and the output of each step.
+
+    alive: (length, batch, 1), whether a place is within its sequence: elsewhere the memory stays
+    and the output is 0. So from behind, a sequence starts at its own end.
+    """
+
+    def masked(memory: Memory, slices: tuple[Tensor, ...]) -> tuple[Memory, Tensor]:
+        new = step(memory, slices[0])
+        if alive is None:
+            return new, new[0]
+        there = slices[1]
+        kept = tuple([where(there, *pair) for pair in zip(new, memory, strict=True)])
+        return kept, where(there, new[0], 0.0)
+
+    xs = (inputs,) if alive is None else (inputs, alive)
+    memory, output = scan(masked, start, xs, reverse=reverse)
+    return memory, output
+
+
+class RNNBase(Module):
+    """h_t = step(x_t, h_(t-1)) for each t: what `RNN`, `LSTM` and `GRU` derive from.
+
+    mode: "RNN_TANH", "RNN_RELU", "LSTM" or "GRU". See `LSTM` for the other arguments.
     """
 
     def __init__(
         self,
+        mode: str,
         input_size: int,
         hidden_size: int,
         num_layers: int = 1,
@@ -59,116 +195,159 @@ class LSTM(Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        proj_size: int = 0,
         *,
+        peephole: bool = False,
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.input_size = at_least("LSTM", "input_size", input_size, 1)
-        self.hidden_size = at_least("LSTM", "hidden_size", hidden_size, 1)
-        self.num_layers = at_least("LSTM", "num_layers", num_layers, 1)
-        if not 0.0 <= dropout <= 1.0:
-            raise ValueError(f"LSTM: expected dropout from 0 to 1, got {dropout}")
-        self.bias, self.batch_first = bias, batch_first
-        self.dropout, self.bidirectional = dropout, bidirectional
-        for layer in range(num_layers):
-            below = input_size if layer == 0 else hidden_size * len(self._directions)
-            for end in self._directions:
-                self._add_weights(f"l{layer}{end}", below, dtype)
+        name = type(self).__name__
+        if mode not in GATES:
+            raise ValueError(f"{name}: expected a mode of {', '.join(GATES)}, got {mode!r}")
+        self.mode = mode
+        self.input_size = at_least(name, "input_size", input_size, 1)
+        self.hidden_size = at_least(name, "hidden_size", hidden_size, 1)
+        self.num_layers = at_least(name, "num_layers", num_layers, 1)
+        self.proj_size = at_least(name, "proj_size", proj_size, 0)
+        if proj_size >= hidden_size:
+            raise ShapeError(f"{name}: expected proj_size below {hidden_size}, got {proj_size}")
+        self.bias = flag(name, "bias", bias)
+        self.batch_first = flag(name, "batch_first", batch_first)
+        self.bidirectional = flag(name, "bidirectional", bidirectional)
+        self.dropout = self._checked(dropout)
+        for end in self._ends:
+            below = input_size if end.startswith("_l0") else self._out * len(self._directions)
+            weights = new_weights(GATES[mode], below, hidden_size, bias, proj_size, peephole, dtype)
+            for kind, weight in weights.items():
+                self.register_parameter(kind + end, weight)
         self.reset_parameters()
+
+    def _checked(self, dropout: Any) -> float:
+        name = type(self).__name__
+        if isinstance(dropout, bool) or not 0.0 <= dropout <= 1.0:
+            raise ValueError(f"{name}: expected dropout from 0 to 1, got {dropout}")
+        if dropout and self.num_layers == 1:
+            text = f"{name}: dropout={dropout} acts between layers, and there is only one"
+            warnings.warn(text, stacklevel=4)
+        return float(dropout)
 
     @property
     def _directions(self) -> tuple[str, ...]:
         return ("", "_reverse") if self.bidirectional else ("",)
 
-    def _add_weights(self, end: str, below: int, dtype: Any) -> None:
-        rows = 4 * self.hidden_size
-        self.register_parameter(f"weight_ih_{end}", empty((rows, below), dtype))
-        self.register_parameter(f"weight_hh_{end}", empty((rows, self.hidden_size), dtype))
-        if self.bias:
-            self.register_parameter(f"bias_ih_{end}", empty((rows,), dtype))
-            self.register_parameter(f"bias_hh_{end}", empty((rows,), dtype))
+    @property
+    def _ends(self) -> list[str]:
+        """What the names of the parameters end in, for each direction of each layer in turn."""
+        return [f"_l{i}{side}" for i in range(self.num_layers) for side in self._directions]
+
+    @property
+    def _out(self) -> int:
+        """The size of h."""
+        return self.proj_size or self.hidden_size
+
+    @property
+    def _states(self) -> dict[str, int]:
+        """The name and size of what a step remembers."""
+        return {"h": self._out}
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters of each direction of each layer in turn."""
+        return [[w for w in Weights.of(self, end) if w is not None] for end in self._ends]
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
         fill_evenly(self.hidden_size, *self.parameters())
 
-    def forward(self, input: Tensor, hx: Memory | None = None) -> tuple[Tensor, Memory]:
-        x = swapaxes(input, 0, 1) if self.batch_first and input.ndim == 3 else input
-        batched = input.ndim == 3
-        self._check(input)
+    def flatten_parameters(self) -> None:
+        """Nothing, for ported scripts: where parameters lie in memory does not matter here."""
+
+    def _prepare(self, x: Tensor, weights: Weights) -> tuple[Tensor, Step]:
+        """What the steps need of x (..., features), for all places at once, and the step."""
+        raise NotImplementedError(f"{type(self).__name__} has no `_prepare`; define it")
+
+    @full_precision
+    def forward(self, input: Any, hx: Any = None, *, lengths: Any = None) -> Any:
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx, lengths)
+        order = "batch, length, " if self.batch_first else "length, batch, "
+        forms = {3: order, 2: "length, "}
+        x = check_input(type(self).__name__, input, self.weight_ih_l0, forms)
+        batched = x.ndim == 3
+        x = swapaxes(x, 0, 1) if self.batch_first and batched else x
         if not batched:
             x = x.reshape(x.shape[0], 1, x.shape[1])
-        hidden, cell = self._start(x, hx, batched)
+        alive = None if lengths is None else self._alive(x, lengths, batched)
+        if alive is not None:
+            x = where(alive, x, 0.0)  # NaN in the padding would be NaN in the gradients
+        x, final = self._stacked(x, self._start(x, hx, batched), alive)
+        if not batched:
+            x, final = x[:, 0], tuple([state[:, 0] for state in final])
+        elif self.batch_first:
+            x = swapaxes(x, 0, 1)
+        return x, self._bare(final)
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any, lengths: Any) -> Any:
+        """The sequences are padded in their old order, which is that of the states too."""
+        name = type(self).__name__
+        if lengths is not None:
+            raise TypeError(f"{name}: a PackedSequence has its lengths; expected lengths=None")
+        check_input(name, packed.data, self.weight_ih_l0, {2: "sum of the lengths, "})
+        x, counts = pad_packed_sequence(packed)
+        alive = self._alive(x, counts, batched=True)
+        output, final = self._stacked(x, self._start(x, hx, batched=True), alive)
+        return repack(output, packed), self._bare(final)
+
+    def _start(self, x: Tensor, hx: Any, batched: bool) -> Memory:
+        """The states before the first step, (layers * directions, batch, size) each."""
+        name, count = type(self).__name__, len(self._ends)
+        if x.shape[0] == 0:
+            raise ShapeError(f"{name}: expected a sequence of at least one step, got none")
+        batch = (x.shape[1],) if batched else ()
+        shapes = {state: (count, *batch, size) for state, size in self._states.items()}
+        given = check_states(name, hx, x, shapes)
+        return given if batched else tuple([h.reshape(count, 1, h.shape[1]) for h in given])
+
+    def _alive(self, x: Tensor, lengths: Any, batched: bool) -> Tensor:
+        """(length, batch, 1): whether a place of x is within its sequence."""
+        name = type(self).__name__
+        counts = lengths if isinstance(lengths, Tensor) else tensor(np.asarray(lengths))
+        expected = (x.shape[1],) if batched else ()
+        if counts.ndim != len(expected) or not all(map(_may_equal, counts.shape, expected)):
+            raise ShapeError(
+                f"{name}: expected lengths of shape {show_shape(expected)}, got "
+                f"{show_shape(counts.shape)}"
+            )
+        if not is_integer(counts.dtype):
+            raise DTypeError(f"{name}: expected lengths of integers, got {counts.dtype.name}")
+        steps = x.shape[0]
+        known = Tensor(within(counts.node, size=steps + 1, what="length"))
+        alive: Tensor = arange(steps).reshape(steps, 1, 1) < known.reshape(1, x.shape[1], 1)
+        return alive
+
+    def _stacked(self, x: Tensor, start: Memory, alive: Tensor | None) -> tuple[Tensor, Memory]:
+        """All layers over x (length, batch, features): the output, and their last states."""
         last: list[Memory] = []
         for layer in range(self.num_layers):
             if layer and self.training:
                 x = F.dropout(x, self.dropout)
             sides = []
-            for end in self._directions:
-                start = hidden[len(last)], cell[len(last)]
-                side, memory = self._run(f"l{layer}{end}", x, start, reverse=bool(end))
-                sides.append(side)
+            for side in self._directions:
+                inputs, step = self._prepare(x, Weights.of(self, f"_l{layer}{side}"))
+                memory = tuple([state[len(last)] for state in start])
+                memory, output = run(step, memory, inputs, alive, reverse=bool(side))
+                sides.append(output)
                 last.append(memory)
             x = sides[0] if len(sides) == 1 else concat(sides, axis=-1)
-        final = stack([h for h, _ in last]), stack([c for _, c in last])
-        if not batched:
-            return x[:, 0], (final[0][:, 0], final[1][:, 0])
-        return (swapaxes(x, 0, 1) if self.batch_first else x), final
+        return x, tuple([stack(states) for states in zip(*last, strict=True)])
 
-    def _check(self, input: Tensor) -> None:
-        features = input.shape[-1] if input.ndim in (2, 3) else None
-        if features is None or (features != self.input_size and is_known(features)):
-            order = "(batch, length" if self.batch_first else "(length, batch"
-            raise ShapeError(
-                f"LSTM: expected an input {order}, {self.input_size}) or (length, "
-                f"{self.input_size}), got shape {show_shape(input.shape)}"
-            )
-        if not is_float(input.dtype):
-            raise DTypeError(f"LSTM: expected an input of floats, got {input.dtype.name}")
-
-    def _start(self, x: Tensor, hx: Memory | None, batched: bool) -> Memory:
-        """The states before the first step, (layers, batch, hidden) each."""
-        shape = (self.num_layers * len(self._directions), x.shape[1], self.hidden_size)
-        if hx is None:
-            start = zeros(shape, dtype=x.dtype)
-            return start, start
-        if not isinstance(hx, (tuple, list)) or len(hx) != 2:
-            raise TypeError(f"LSTM: expected hx to be a pair (h, cell), got a {type(hx).__name__}")
-        for name, given in zip(("h", "cell"), hx, strict=True):
-            if not isinstance(given, Tensor):
-                raise TypeError(
-                    f"LSTM: expected {name} to be a Tensor, got a {type(given).__name__}"
-                )
-            expected = shape if batched else (shape[0], shape[2])
-            if given.shape != expected and is_known(*given.shape, *expected):
-                raise ShapeError(
-                    f"LSTM: expected {name} of shape {show_shape(expected)}, got "
-                    f"{show_shape(given.shape)}"
-                )
-        return hx[0].reshape(*shape), hx[1].reshape(*shape)
-
-    def _run(self, end: str, x: Tensor, start: Memory, reverse: bool) -> tuple[Tensor, Memory]:
-        """One direction of one layer over the whole sequence."""
-        bias = None
-        if self.bias:
-            bias = getattr(self, f"bias_ih_{end}") + getattr(self, f"bias_hh_{end}")
-        # all places at once, as one matrix product; only what needs h is left to the steps
-        inputs = F.linear(x, getattr(self, f"weight_ih_{end}"), bias)
-        weight = getattr(self, f"weight_hh_{end}")
-
-        def step(memory: Memory, gates: Tensor) -> tuple[Memory, Tensor]:
-            h, cell = memory
-            i, f, g, o = split(gates + F.linear(h, weight), self.hidden_size, axis=-1)
-            cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)
-            h = sigmoid(o) * tanh(cell)
-            return (h, cell), h
-
-        memory, output = scan(step, start, inputs, reverse=reverse)
-        return output, memory
+    def _bare(self, states: Memory) -> Tensor | Memory:
+        """The states as they are returned: a single one is not in a tuple."""
+        return states if len(states) > 1 else states[0]
 
     def extra_repr(self) -> str:
         parts = [f"{self.input_size}, {self.hidden_size}"]
-        usual = {"num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
-                 "bidirectional": False}  # fmt: skip
+        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False,
+                 "dropout": 0.0, "bidirectional": False}  # fmt: skip
         parts += [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
         return ", ".join(parts)
