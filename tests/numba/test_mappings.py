@@ -35,7 +35,8 @@ def mappings():
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone counts mappings")
-def test_kernels_that_lie_side_by_side_are_one_mapping():
+def test_kernels_that_lie_side_by_side_are_one_mapping(monkeypatch):
+    monkeypatch.setattr(pages, "OFTEN", 10**9)  # not by itself while we count
     pages.join()
     before = mappings()
     addresses = loaded(200)

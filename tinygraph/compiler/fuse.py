@@ -153,6 +153,9 @@ class Fusion:
                 group.recomputed += 0 if alone else cost(node)
                 self._join(node, group)
             return
+        if len(joinable) == len(readers) > 1 and self._unite(joinable):
+            self._join(node, joinable[0])
+            return
         for group in sorted(joinable, key=lambda group: (-group.rank, group.columns)):
             others = [other for other in readers if other is not group]
             if self._may_keep(node, group, others):
@@ -163,6 +166,23 @@ class Fusion:
         for group in joinable:
             self._refuse(node, group, "other kernels read it too, and it is kept for all")
         self._own(node, readers)
+
+    def _unite(self, groups: list[Group]) -> bool:
+        """Let `groups` be one, if they run over the same space and none waits for another."""
+        first, *rest = groups
+        forms = {(group.space, group.reduced, group.columns, group.late) for group in groups}
+        steps, operands = sum(g.steps for g in groups), sum(g.operands for g in groups)
+        if len(forms) > 1 or steps > MAX_STEPS or operands > MAX_OPERANDS:
+            return False
+        if not all(level(first, other) for other in rest):
+            return False
+        for other in rest:
+            self._absorb(first, other)
+            self.groups.remove(other)
+            for readers in self.readers.values():
+                if readers.pop(id(other), None) is not None:
+                    readers[id(first)] = first
+        return True
 
     def _refuse(self, node: Node, group: Group, reason: str) -> bool:
         self.refusals.append(Refusal(node, group.root, reason))
