@@ -39,6 +39,17 @@ def test_writes_a_table_and_json(tmp_path):
         assert row["name"] in text
 
 
+def test_measures_layers_and_optimizers_by_name(tmp_path):
+    out = tmp_path / "benchmarks.json"
+    run("--only", "layers", "--filter", "prelu", "AdamW", "--repeats", 3, "--out", out)
+    rows = json.loads(out.read_text())["results"]
+    kinds = {(row["name"], row["what"]) for row in rows}
+    steps = {("AdamW", "step"), ("NAdamW", "step"), ("ScheduleFreeAdamW", "step")}
+    assert kinds == {("prelu", "forward"), ("prelu", "gradient")} | steps
+    ratios = [[row[x] for x in ("x_numpy", "x_torch") if row[x] != "-"] for row in rows]
+    assert list(map(max, ratios)) == sorted(map(max, ratios))
+
+
 def test_compares_with_peers_that_run_elsewhere(tmp_path):
     script = tmp_path / "peers.py"
     script.write_text(PEER)

@@ -225,9 +225,7 @@ def _parameter(value: TensorLike, like: Node) -> Node:
 
 
 @sampler
-def randint(
-    key: Node, low: int, high: Any = None, shape: Any = (), dtype: Any = None
-) -> Node:
+def randint(key: Node, low: int, high: Any = None, shape: Any = (), dtype: Any = None) -> Node:
     """Integers from `low` to `high` - 1, all equally likely; `randint(n)` and `randint(n, shape)`
     are from 0 to n - 1.
 

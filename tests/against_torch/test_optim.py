@@ -135,6 +135,24 @@ def test_twenty_steps(name, options):
     same(mine, yours)
 
 
+@pytest.mark.parametrize("name", [name for name in GRIDS if name != "Muon"])
+def test_gradients_that_are_not_finite(name):
+    """What they spoil is what they spoil in PyTorch, in that step and later ones."""
+    mine, yours = pairs([np.ones(6)])
+    first, second = getattr(optim, name)(mine), getattr(torch.optim, name)(yours)
+    for number in range(6):
+        slope = np.array([1.0, 1.0, 1.0, 1.0, 0.0, -1.0])
+        if number == 2:
+            slope = np.array([1.0, np.inf, -np.inf, np.nan, 0.0, -1.0])
+        mine[0].grad, yours[0].grad = tg.tensor(slope), torch.tensor(slope)
+        first.step()
+        second.step()
+        here, there = mine[0].numpy(), yours[0].detach().numpy()
+        np.testing.assert_array_equal(np.isfinite(here), np.isfinite(there))
+        whole = np.isfinite(there)
+        np.testing.assert_allclose(here[whole], there[whole], rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", [*GRIDS, "LBFGS"])
 def test_the_arguments(name):
     """The same arguments in the same order, with the same defaults."""

@@ -190,6 +190,9 @@ def test_optimizers_that_evaluate_the_loss_are_refused():
         (lambda: amp.GradScaler(growth_factor=1.0), ValueError, "growth_factor above 1, got 1.0"),
         (lambda: amp.GradScaler(backoff_factor=1.0), ValueError, "backoff_factor between 0 and 1"),
         (lambda: amp.GradScaler(growth_interval=0), ValueError, "growth_interval of at least 1"),
+        (lambda: amp.GradScaler(init_scale=0.0), ValueError, "a finite init_scale above 0"),
+        (lambda: amp.GradScaler(init_scale="x"), TypeError, "expected a number as init_scale"),
+        (lambda: amp.GradScaler().step(3), TypeError, "GradScaler: expected an optimizer, got a"),
         (lambda: amp.GradScaler().scale(3), TypeError, "expected Tensors, got a int"),
         (lambda: amp.GradScaler().load_state_dict({}), StateError, "missing: _growth_tracker, ba"),
     ],
@@ -197,3 +200,47 @@ def test_optimizers_that_evaluate_the_loss_are_refused():
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("inside", ["all", "unscale_ and step", "unscale_"])
+def test_unscaled_and_clipped_within_a_trace(inside):
+    """One trace as long as it is whole; one that ends with gradients unscaled is made anew, for
+    the step that follows has to know."""
+
+    def trained(wrap):
+        w = nn.Parameter([1.0, 2.0])
+        optimizer, scaler = optim.SGD([w], lr=0.25), amp.GradScaler(init_scale=8.0)
+
+        def within(x):
+            optimizer.zero_grad()
+            scaler.scale(tg.sum(w * w * x)).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([w], 1.0)
+            if inside != "unscale_":
+                scaler.step(optimizer)
+            if inside == "all":
+                scaler.update()
+
+        run = wrap(within)
+        for _ in range(5):
+            run(tg.ones(2))
+            if inside == "unscale_":
+                scaler.step(optimizer)
+            if inside != "all":
+                scaler.update()
+        return run, w.numpy()
+
+    (run, found), (_, expected) = trained(tg.jit), trained(lambda function: function)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert run.traces == (5 if inside == "unscale_" else 2)  # with and without gradients before
+
+
+def test_wrong_states_change_nothing():
+    scaler = amp.GradScaler()
+    good = scaler.state_dict()
+    wrong = ("x", None, [1.0], -1.0, float("nan"))
+    for bad in (3, None, *({**good, "scale": w, "growth_interval": 7} for w in wrong),
+                {**good, "scale": 2.0, "growth_interval": 0}):  # fmt: skip
+        with pytest.raises(StateError, match="expected what state_dict"):
+            scaler.load_state_dict(bad)
+        assert scaler.state_dict() == good

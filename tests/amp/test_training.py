@@ -18,7 +18,8 @@ def mlp():
 
 def cnn():
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
+        # a bias before a batch norm has rounding for a gradient, which Adam would blow up
+        nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
         nn.Linear(16, 4),
     )  # fmt: skip
@@ -39,11 +40,13 @@ def precision(way):
         yield
 
 
-WAYS = {  # the greatest relative difference from float32 of the mean of the last ten losses
-    "autocast bfloat16": 0.05,
-    "autocast float16": 0.01,
-    "master bfloat16": 0.05,
-    "master float16": 0.01,
+# The greatest relative difference from float32 of each of the first twenty losses; later ones are
+# as far apart as those of any two trainings that round differently.
+WAYS = {
+    "autocast bfloat16": 0.03,
+    "autocast float16": 0.004,
+    "master bfloat16": 0.03,
+    "master float16": 0.004,
 }
 
 
@@ -89,8 +92,9 @@ def trained(make, way, x, labels, mode="graph"):
 def test_networks_learn_as_in_float32(make, way, rng):
     x, labels = problem(make, rng)
     expected, found = (trained(make, w, x, labels) for w in ("float32", way))
-    assert np.mean(expected[-10:]) < 0.6 * expected[0]
-    assert np.mean(found[-10:]) == pytest.approx(np.mean(expected[-10:]), rel=WAYS[way])
+    np.testing.assert_allclose(found[:20], expected[:20], rtol=WAYS[way])
+    for losses in (expected, found):
+        assert np.mean(losses[-10:]) < 0.6 * losses[0]
 
 
 @pytest.mark.parametrize("way", ["autocast float16", "master bfloat16"])

@@ -1,8 +1,9 @@
 """Measure tinygraph: `python tests/benchmarks --out out/benchmarks.json`.
 
 Each benchmark runs in a process of its own, one after another; results are printed as tables
-and written as JSON. Names: import, nodes (with chain), compile, calls, scalars, and the workloads
-xor, mlp, lenet, resnet20, lstm, gpt, ew, norm.
+and written as JSON. Names: import, nodes (with chain), compile, calls, scalars, layers (each layer,
+loss and optimizer, beside PyTorch where it is installed), and the workloads xor, mlp, lenet,
+resnet20, lstm, gpt, ew, norm.
 
 To compare with other frameworks give an interpreter that has them and a script of the same
 workloads: `--peers PYTHON --peers-script SCRIPT`. It is run as `PYTHON SCRIPT FRAMEWORK WORKLOAD`
@@ -29,7 +30,7 @@ from typing import Any
 HERE = Path(__file__).parent
 PARTS = {
     "import": "import", "nodes": "graph", "compile": "compile", "calls": "calls",
-    "scalars": "scalars",
+    "scalars": "scalars", "layers": "layers",
 }  # fmt: skip
 WORKLOADS = ("xor", "mlp", "lenet", "resnet20", "lstm", "gpt", "ew", "norm")
 Row = dict[str, Any]
@@ -65,6 +66,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks.json"))
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="not the rest")
     parser.add_argument("--repeats", type=int, help="how often to measure, at most")
+    parser.add_argument("--filter", nargs="+", metavar="WORD", help="of the layers only these")
     parser.add_argument("--peers", metavar="PYTHON", help="an interpreter with other frameworks")
     parser.add_argument("--peers-script", type=Path, metavar="SCRIPT", help="their workloads")
     parser.add_argument("--frameworks", nargs="+", default=["torch", "jax"], metavar="NAME")
@@ -80,6 +82,8 @@ def own_command(name: str, options: argparse.Namespace) -> list[str]:
         command = [sys.executable, str(HERE / f"bench_{PARTS[name]}.py")]
     else:
         command = [sys.executable, str(HERE / "bench_workloads.py"), name]
+    if name == "layers" and options.filter:
+        command += ["--filter", *options.filter]
     return command + (["--repeats", str(options.repeats)] if options.repeats else [])
 
 
@@ -121,12 +125,13 @@ def show(rows: list[Row], before: list[str]) -> list[str]:
     """Print `rows`, with a heading where the columns are not as before; returns the columns."""
     for row in rows:
         columns = [key for key in row if key not in ("benchmark", "name", "peers")]
-        widths = [max(11, len(column) + 2) for column in columns]
+        widths = [max(len(str(other.get(c, c))) for other in (*rows, {})) + 2 for c in columns]
+        widths = [max(11, width) for width in widths]
         if columns != before:
             heading = "".join(f"{c:>{w}}" for c, w in zip(columns, widths))
-            print(f"\n{row['benchmark']:<30}{heading}\n{'-' * (30 + len(heading))}")
+            print(f"\n{row['benchmark']:<34}{heading}\n{'-' * (34 + len(heading))}")
         cells = "".join(f"{row[c]:>{w}}" for c, w in zip(columns, widths))
-        print(f"  {row['name']:<28}{cells}", flush=True)
+        print(f"  {row['name']:<32}{cells}", flush=True)
         before = columns
     return before
 

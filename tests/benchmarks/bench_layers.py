@@ -1,22 +1,23 @@
 """What each layer, loss and optimizer costs: on the numba and NumPy backends, and in PyTorch.
 
-python tests/benchmarks/bench_layers.py [--repeats N] [--limit SECONDS] [--filter WORDS ...]
+python tests/benchmarks/bench_layers.py [--repeats N] [--limit SECONDS] [--filter WORD ...]
 
-Each runs as a compiled `tg.function`, forward and with its gradients, and, where PyTorch is
-installed and has it, eagerly there, with the same number of threads. The three take turns, so that
-a busy machine slows all of them. forward_ms, gradient_ms: the median on the numba backend;
-instructions: of its tape; x_numpy, x_torch: how many times what the other one needs it is (below 1
-is faster); the rows are sorted by the worst of them. --filter: only families and names with one of
-these words. The first run compiles about a thousand kernels; later ones find them on disk.
+Each runs as a compiled `tg.function`, forward and with its gradients (an optimizer: a step), and
+eagerly in PyTorch, where that is installed and has it, with the same number of threads. They take
+turns, so that a busy machine slows all of them. The columns: medians in milliseconds, the
+instructions of the tape, and x_numpy and x_torch, how many times what the other one needs is
+needed on the numba backend (below 1 is faster). The rows are sorted by the worse of the two.
+
+--filter: only families and names with one of these words in them. The first run compiles the
+kernels, later ones find them on disk. On a machine that others use too, set
+OMP_WAIT_POLICY=passive: else PyTorch's threads wait for each other in a loop that takes the cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import layers
@@ -24,7 +25,7 @@ import losses
 import numpy as np
 import optimizers
 from case import Case, Cases
-from timing import report, seconds
+from timing import report, taking_turns
 
 import tinygraph as tg
 from tinygraph import config, nn, optim
@@ -35,8 +36,8 @@ try:
 except ImportError:
     torch = None  # type: ignore[assignment]
 
-ALL = ("numba", "numpy", "torch")
-TURNS = 3  # of each of those that take turns
+BACKENDS = ("numba", "numpy")
+NONE = "-"  # where PyTorch has not the like
 Action = Callable[[], Any]
 Step = tuple[Function, list[np.ndarray]]
 Row = dict[str, Any]
@@ -118,50 +119,30 @@ def their_step(name: str) -> Action | None:
     return optimizer.step
 
 
-# ------------------------------------------------------------------------------------- the clock
-
-
-def taking_turns(actions: dict[str, Action], repeats: int, limit: float) -> dict[str, float]:
-    """The median milliseconds of each of `actions`, which take turns of several calls."""
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(TURNS):
-        for name, action in actions.items():
-            action()  # what ran before has left the caches and the cores
-            end = time.perf_counter() + limit / TURNS
-            for _ in range(max(1, repeats // TURNS)):
-                times[name].append(seconds(action))
-                if time.perf_counter() > end:
-                    break
-    return {name: statistics.median(found) * 1e3 for name, found in times.items()}
-
-
-def on_backend(name: str, step: Function, arrays: list[np.ndarray]) -> Action:
-    def run() -> None:
-        with tg.backend(name):
-            step(*arrays)
-
-    return run
-
-
 # -------------------------------------------------------------------------------------- the rows
 
 
 def rows(options: argparse.Namespace) -> Iterator[Row]:
     """Each layer and loss, forward and with its gradients, and a step of each optimizer."""
     for family, cases in FAMILIES.items():
-        for name, case in cases.items():
-            if wanted(family, name, options.filter):
-                yield row(family, name, "forward", ours(case), theirs(case), options)
-                if case.wrt or parameters(case.build(nn)):
-                    steps = ours(case, gradient=True), theirs(case, gradient=True)
-                    yield row(family, name, "gradient", *steps, options)
-    for name in optimizers.OPTIMIZERS:
-        if wanted("optimizer", name, options.filter):
-            yield row("optimizer", name, "step", our_step(name), their_step(name), options)
+        for name, case in chosen(family, cases, options.filter):
+            yield row(family, name, "forward", ours(case), theirs(case), options)
+            if case.wrt or parameters(case.build(nn)):
+                steps = ours(case, gradient=True), theirs(case, gradient=True)
+                yield row(family, name, "gradient", *steps, options)
+    for name, _ in chosen("optimizer", optimizers.OPTIMIZERS, options.filter):
+        yield row("optimizer", name, "step", our_step(name), their_step(name), options)
 
 
-def wanted(family: str, name: str, words: list[str]) -> bool:
-    return not words or any(word in family or word in name for word in words)
+def chosen(family: str, cases: Mapping[str, Any], words: list[str]) -> list[tuple[str, Any]]:
+    """The cases of a family that the command line asks for."""
+    found = [
+        (name, case) for name, case in cases.items()
+        if not words or any(word in family or word in name for word in words)
+    ]  # fmt: skip
+    if found:
+        print(f"{family} ({len(found)})", file=sys.stderr, flush=True)
+    return found
 
 
 def row(
@@ -170,26 +151,37 @@ def row(
 ) -> Row:  # fmt: skip
     """The figures of one computation here and there."""
     function, arrays = ours
-    actions = {name: on_backend(name, function, arrays) for name in ALL[:2]}
+    actions = {backend: on_backend(backend, function, arrays) for backend in BACKENDS}
     if theirs is not None:
         actions["torch"] = theirs
     medians = taking_turns(actions, options.repeats, options.limit)
-    own = medians["numba"]
-    ratios = {other: round(own / medians[other], 2) for other in medians if other != "numba"}
-    print(f"  {family}: {name}, {what}", ratios, file=sys.stderr)
+    others = ("numpy", "torch")
+    with tg.backend("numba"):
+        instructions = len(function.tape())
     return {
-        "name": name, "family": family, "what": what, "instructions": len(function.tape()),
-        **{f"{other}_ms": round(medians[other], 3) if other in medians else "-" for other in ALL},
-        **{f"x_{other}": ratios.get(other, "-") for other in ALL[1:]},
-    }
+        "name": name, "family": family, "what": what, "instructions": instructions,
+        **{f"{kind}_ms": round(medians[kind], 3) if kind in medians else NONE
+           for kind in ("numba", *others)},
+        **{f"x_{kind}": round(medians["numba"] / medians[kind], 2) if kind in medians else NONE
+           for kind in others},
+    }  # fmt: skip
 
 
-def worst(row: Row) -> float:
+def on_backend(backend: str, step: Function, arrays: list[np.ndarray]) -> Action:
+    def run() -> None:
+        with tg.backend(backend):
+            step(*arrays)
+
+    return run
+
+
+def worse(row: Row) -> float:
     """The larger of the ratios of a row."""
-    return max(ratio for name, ratio in row.items() if name.startswith("x_") and ratio != "-")
+    return max(row[name] for name in ("x_numpy", "x_torch") if row[name] != NONE)
 
 
 def main() -> None:
+    """Report all rows, sorted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=60, help="how often to measure, at most")
     parser.add_argument("--limit", type=float, default=0.1, help="seconds to measure each, about")
@@ -197,7 +189,7 @@ def main() -> None:
     options = parser.parse_args()
     if torch is not None:
         torch.set_num_threads(config.get("THREADS") or torch.get_num_threads())
-    for found in sorted(rows(options), key=worst):
+    for found in sorted(rows(options), key=worse):
         report("layers", found.pop("name"), **found)
 
 

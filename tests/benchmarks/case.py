@@ -1,4 +1,4 @@
-"""One thing to measure: a function or a layer by its name, which PyTorch may have too, its inputs."""
+"""What bench_layers.py measures: a function or layer by its name, which PyTorch may have too."""
 
 from __future__ import annotations
 

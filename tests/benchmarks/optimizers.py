@@ -21,9 +21,7 @@ def alone(name: str, **options: Any) -> Build:
 
 def within(name: str, *args: Any, **options: Any) -> Build:
     """What stands around an Adam."""
-    return lambda optim, params: getattr(optim, name)(
-        optim.Adam(params, lr=1e-3), *args, **options
-    )
+    return lambda optim, params: getattr(optim, name)(optim.Adam(params, lr=1e-3), *args, **options)
 
 
 def clipped(optim: ModuleType, params: Iterable[Any]) -> Any:

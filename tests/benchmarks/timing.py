@@ -11,6 +11,7 @@ from typing import Any
 
 LEAST = 5  # measurements, however long one takes
 WARM_UP = 3  # runs that are not measured
+TURNS = 3  # of each of those that take turns
 
 
 def seconds(action: Callable[[], Any]) -> float:
@@ -39,6 +40,23 @@ def steady(action: Callable[[], Any], repeats: int, limit: float) -> list[float]
 def median_us(action: Callable[[], Any], repeats: int, limit: float = 2.0) -> float:
     """The median time of a call, in microseconds."""
     return round(statistics.median(steady(action, repeats, limit)) * 1e6, 1)
+
+
+def taking_turns(
+    actions: dict[str, Callable[[], Any]], repeats: int, limit: float
+) -> dict[str, float]:
+    """The median time of each action in milliseconds, of up to `repeats` calls within about
+    `limit` seconds; they are measured in turns, so that a busy machine slows all of them."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for _ in range(TURNS):
+        for name, action in actions.items():
+            action()  # what ran before holds the caches, and may hold a core yet
+            end = time.perf_counter() + limit / TURNS
+            for _ in range(max(1, repeats // TURNS)):
+                times[name].append(seconds(action))
+                if time.perf_counter() > end:
+                    break
+    return {name: statistics.median(found) * 1e3 for name, found in times.items()}
 
 
 def report(benchmark: str, name: str, **figures: Any) -> None:

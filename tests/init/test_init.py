@@ -8,7 +8,7 @@ from scipy import stats
 
 import tinygraph as tg
 from tinygraph import init, nn
-from tinygraph.errors import ShapeError
+from tinygraph.errors import DTypeError, ShapeError
 
 
 def weight(*shape, dtype="float32"):
@@ -216,3 +216,23 @@ def test_errors():
         init.sparse(weight(3, 2), 2)
     with pytest.raises(ValueError, match="naive: expected a finite scale"):
         init.naive(weight(3), -1)
+
+
+RANDOM = [
+    init.uniform, init.normal, init.naive, init.trunc_normal, init.he_normal, init.variance_scaling,
+    init.orthogonal, lambda w: init.sparse(w, 0.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fill", RANDOM)
+def test_only_floats_are_drawn(fill):
+    integers = tg.zeros((3, 3), dtype="int64")
+    with pytest.raises(DTypeError, match="expected a Tensor of floats to fill, got int64"):
+        fill(integers)
+    assert integers.tolist() == [[0, 0, 0]] * 3
+
+
+@pytest.mark.parametrize("fill", [init.ones, init.eye, *RANDOM])
+def test_only_tensors_are_filled(fill):
+    with pytest.raises(TypeError, match=r"expected a Tensor.*, got a ndarray"):
+        fill(np.zeros((3, 3)))

@@ -492,7 +492,8 @@ POINTWISE = [
 def test_one_kernel_each_way(name):
     function = getattr(F, name)
     assert count(function, (64, 48)) == 1
-    assert count_with_gradient(function, (64, 48)) == 2
+    rows = "softmax" in name or name == "softmin"  # forward and backward in one go through a row
+    assert count_with_gradient(function, (64, 48)) == (1 if rows else 2)
 
 
 @pytest.mark.parametrize(
@@ -501,7 +502,7 @@ def test_one_kernel_each_way(name):
         (lambda x: F.threshold(x, 0.1, 2.0), 1, 2),
         (lambda x: F.gelu(x, "tanh"), 1, 2),
         (lambda x: F.maxout(x, 4), 1, 2),
-        (F.sparsemax, 4, 5),  # a sort, running sums, t and the result
+        (F.sparsemax, 4, 4),  # a sort, running sums, t and the result
     ],
     ids=["threshold", "gelu", "maxout", "sparsemax"],
 )

@@ -109,3 +109,12 @@ def test_vectors_that_do_not_fit():
     with pytest.raises(TypeError, match="expected a Tensor, got a list"):
         nn.utils.vector_to_parameters([1.0, 2.0], [w])
     assert w.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("bound", [-1.0, float("nan")])
+def test_a_bound_that_is_none(bound):
+    w = nn.Parameter([1.0])
+    tg.sum(w).backward()
+    with pytest.raises(ValueError, match="clip_grad_norm_: expected max_norm from 0"):
+        nn.utils.clip_grad_norm_([w], bound)
+    assert w.grad.tolist() == [1.0]

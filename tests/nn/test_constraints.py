@@ -7,6 +7,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph import nn, optim
+from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.nn import constraints
 
 W = np.array([[3.0, 4.0], [0.0, 0.5], [0.0, 0.0]])
@@ -108,3 +109,35 @@ def test_they_are_registered_copied_applied_and_taken_away():
 def test_bad_limits(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("constraint", "error", "message"),
+    [
+        (lambda w: np.ones(2), TypeError, "made no Tensor of it, but a ndarray"),
+        (lambda w: None, TypeError, "made no Tensor of it, but a NoneType"),
+        (lambda w: w[:1], ShapeError, r"shape \(2,\) made a value of shape \(1,\)"),
+        (lambda w: w.astype("int32"), DTypeError, "made int32 of float32"),
+    ],
+)
+def test_what_a_constraint_may_not_return(constraint, error, message):
+    w = nn.Parameter([1.0, 2.0])
+    constraints.register(w, constraint)
+    with pytest.raises(error, match=message):
+        constraints.apply(w)
+    tg.sum(w).backward()
+    with pytest.raises(error, match=message):
+        optim.SGD([w]).step()
+    assert w.tolist() == [1.0, 2.0]
+
+
+def test_another_float_is_brought_back():
+    w = nn.Parameter([4.0, 2.0], dtype="bfloat16")
+    constraints.register(w, lambda value: value.astype("float32") / 2)
+    constraints.apply(w)
+    assert (w.dtype.name, w.tolist()) == ("bfloat16", [2.0, 1.0])
+
+
+def test_what_is_no_function_is_not_registered():
+    with pytest.raises(TypeError, match="expected a function as constraint, got a int"):
+        constraints.register(nn.Parameter([1.0]), 3)

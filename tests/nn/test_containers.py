@@ -1,4 +1,4 @@
-"""Sequential and ModuleList."""
+"""Modules and parameters by number and by name."""
 
 import numpy as np
 import pytest
@@ -44,3 +44,37 @@ def test_module_list():
     assert list(layers.state_dict()) == ["0.weight", "1.weight", "1.bias"]
     with pytest.raises(NotImplementedError, match="call the modules in it"):
         layers(1)
+
+
+def test_containers_are_changed_as_lists_are():
+    net = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    assert net.insert(1, nn.Tanh()) is net
+    net += [nn.GELU()]
+    assert str([type(m).__name__ for m in net]) == "['Linear', 'Tanh', 'ReLU', 'GELU']"
+    assert isinstance(net.pop(-1), nn.GELU)
+    del net[1:]
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    longer = net + nn.Sequential(nn.ReLU())
+    assert longer(tg.ones((3, 2))).shape == (3, 2)
+    assert longer[0] is net[0]
+    layers = nn.ModuleList()
+    layers += [nn.Linear(2, 2), nn.ReLU(), nn.Tanh()]
+    del layers[::2]
+    assert [name for name, _ in (layers + [nn.GELU()]).named_children()] == ["0", "1"]
+    weights = nn.ParameterList([tg.ones(2)])
+    weights += [tg.ones(3)]
+    assert [w.shape for w in weights] == [(2,), (3,)]
+    assert [w.shape for w in nn.ParameterList(tg.ones((2, 3)))] == [(3,), (3,)]
+
+
+@pytest.mark.parametrize("kind", [nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict])
+def test_containers_may_begin_empty(kind):
+    assert len(kind()) == len(kind(None)) == 0
+    assert not kind().state_dict()
+
+
+def test_a_module_list_shows_equal_neighbours_once():
+    blocks = [nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU()), nn.Tanh()]
+    text = "ModuleList(\n  (0-1): 2 x Sequential(\n    (0): ReLU()\n  )\n  (2): Tanh()\n)"
+    assert repr(nn.ModuleList(blocks)) == text
+    assert repr(nn.ModuleList()) == "ModuleList()"

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from fused import tape_of
 
 import tinygraph as tg
 from tinygraph import nn, optim
@@ -45,6 +46,18 @@ def test_only_rows_in_use_get_a_gradient(rng):
     optim.SGD(table.parameters(), lr=0.1).step()
     assert (table.weight.numpy() != before)[used].all()
     np.testing.assert_array_equal(table.weight.numpy()[~used], before[~used])
+
+
+def test_how_often_a_row_is_named_is_counted_for_the_gradient_alone():
+    rows = tg.placeholder((6,), "int64", name="rows")
+    table = tg.placeholder((5, 3), name="table")
+    plain, shared = (
+        tape_of(F.embedding(rows, table, scale_grad_by_freq=each), inputs=[rows, table])
+        for each in (False, True)
+    )
+    assert len(plain) == len(shared)
+    found = F.embedding(tg.tensor([1]), tg.tensor([[0.0], [np.inf]]), scale_grad_by_freq=True)
+    assert found.item() == np.inf
 
 
 def test_gradients_by_frequency():
@@ -110,6 +123,32 @@ def test_long_rows_are_shortened_in_each_call_of_a_defined_graph(rng):
         start = shortened(start, chosen, 1.0)
         np.testing.assert_allclose(call(np.array(chosen)).numpy(), start[chosen])
         np.testing.assert_allclose(table.weight.numpy(), start)
+
+
+def test_a_table_of_short_rows_learns_in_a_defined_graph_as_by_steps(rng):
+    """Also where it is used twice, and so changed twice."""
+    start, chosen = rng.standard_normal((6, 3)) * 3, [np.array([0, 1]), np.array([1, 5])]
+
+    def network():
+        table = nn.Embedding(6, 3, max_norm=1.0, dtype="float64")
+        table.weight.set(start)
+        return table, optim.SGD(table.parameters(), lr=0.5)
+
+    def loss_of(table, first, second):
+        return tg.sum(tg.square(table(first) - 1.0)) + tg.sum(table(second))
+
+    table, opt = network()
+    for _ in range(3):
+        opt.zero_grad()
+        loss_of(table, *map(tg.tensor, chosen)).backward()
+        opt.step()
+    defined, opt = network()
+    rows = [tg.placeholder((2,), "int64", name=name) for name in "ab"]
+    loss = loss_of(defined, *rows)
+    step = tg.function(rows, loss, updates=opt.minimize(loss))
+    for _ in range(3):
+        step(*chosen)
+    np.testing.assert_allclose(defined.weight.numpy(), table.weight.numpy())
 
 
 def test_a_table_that_is_computed_is_not_assigned_to(rng):

@@ -6,6 +6,7 @@ import pytest
 import tinygraph as tg
 from tinygraph import nn
 from tinygraph.errors import DTypeError, ShapeError
+from tinygraph.nn import functional as F
 
 LAYERS = {
     "ActivityRegularization": (nn.ActivityRegularization(0.1), [(3, 4)]),
@@ -32,8 +33,12 @@ def arrays(shapes):
     return [rng.standard_normal(shape).astype("float32") for shape in shapes]
 
 
+def flat(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
 def values(result):
-    return [part.numpy() for part in (result if isinstance(result, tuple) else (result,))]
+    return [part.numpy() for part in flat(result)]
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -44,6 +49,16 @@ def test_arrays_are_taken_as_tensors_are(name):
         values(layer(*inputs)), values(layer(*map(tg.tensor, inputs))), strict=True
     ):
         np.testing.assert_array_equal(of_arrays, of_tensors)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_all_sizes_may_be_open(name):
+    layer, shapes = LAYERS[name]
+    inputs = arrays(shapes)
+    opened = [tg.placeholder((None,) * len(shape), name=f"x{i}") for i, shape in enumerate(shapes)]
+    run = tg.function(opened, list(flat(layer(*opened))))
+    for found, expected in zip(run(*inputs), flat(layer(*inputs)), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -76,3 +91,31 @@ def test_an_error_of_a_layer_names_the_line_of_the_network():
 def test_a_penalty_of_activations_needs_a_batch():
     with pytest.raises(ShapeError, match=r"expected \(batch, ...\), got shape \(\)"):
         nn.ActivityRegularization(0.1)(tg.tensor(1.0))
+
+
+IMAGES, KERNELS = tg.ones((1, 4, 6, 6)), tg.ones((6, 4, 3, 3))
+NUMBERS = [
+    (lambda: nn.Linear(tg.tensor(3.5), 2), TypeError, "an integer .* is an index, not float"),
+    (lambda: nn.Conv2d(1, 1, tg.tensor(1.5)), TypeError, "is an index, not float32"),
+    (lambda: F.conv2d(IMAGES, KERNELS, groups=tg.tensor(1.0)), TypeError, "is an index, not float"),
+    (lambda: F.conv2d(IMAGES, KERNELS, groups=-1), ShapeError, "groups of at least 1, got -1"),
+    (lambda: F.conv_transpose2d(IMAGES, KERNELS, groups="a"), DTypeError, "groups to be made of"),
+    (lambda: F.mixup(IMAGES, tg.tensor([0]), num_classes=-1), ValueError, "num_classes, .*got -1"),
+    (lambda: F.smooth_labels(tg.tensor([0]), 0.1, 0), ValueError, "num_classes, .*got 0"),
+    (
+        lambda: F.batch_norm(IMAGES, np.zeros(4), np.ones(4)),
+        DTypeError,
+        "batch_norm: expected running_mean to be a Tensor, since it changes, got ndarray",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), NUMBERS, ids=[row[2] for row in NUMBERS])
+def test_wrong_numbers_are_neither_rounded_nor_handed_on(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_tensor_may_be_a_size():
+    assert nn.Linear(tg.tensor(3), 2).in_features == 3
+    assert F.conv2d(IMAGES, KERNELS, groups=tg.tensor(1)).shape == (1, 6, 4, 4)

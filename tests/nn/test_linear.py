@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from fused import count, count_with_gradient
+from fused import count, count_with_gradient, kernels, tape_of
 
 import tinygraph as tg
 from tinygraph import nn
@@ -129,3 +129,21 @@ def test_what_becomes_one_kernel():
     assert count(lambda x: F.pixel_shuffle(tg.relu(x), 2), (2, 8, 3, 4)) == 1
     assert count(lambda x: F.channel_shuffle(tg.relu(x), 2), (2, 8, 3)) == 1
     assert count(F.bilinear, (8, 6), (8, 4), (5, 6, 4), (5,)) == 2
+
+
+def test_distances_of_many_rows_need_no_array_of_their_differences():
+    n, features = 40, 30
+    x = tg.placeholder((n, features), name="x")
+    slope = tg.grad(lambda x: tg.sum(F.pdist(x)))(x)
+    tape = tape_of(F.pdist(x), slope, inputs=[x])
+    assert tape.memory.peak < 4 * 6 * n * n  # bytes: less than features arrays (n, n)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_the_gradient_of_a_border_is_added_where_it_came_from(mode):
+    """No array of zeros of the whole size is made and added for each side."""
+    x, g = (tg.placeholder(shape, name=name) for shape, name in (((6, 5), "x"), ((6, 9), "g")))
+    slope = tg.grad(lambda x: tg.sum(F.pad(x, (2, 2), mode) * g))(x)
+    tape = tape_of(slope, inputs=[x, g])
+    assert not kernels(tape, "scatter")
+    assert len(tape) <= 8

@@ -38,6 +38,12 @@ def instructions(loss, *inputs):
     return len(alone), len(both)
 
 
+def at_most_one_kernel_each_way(loss, *inputs):
+    """Some are one for both: what goes through a row goes back at once."""
+    alone, both = instructions(loss, *inputs)
+    return alone == 1 and both <= 2
+
+
 def numbers(name):
     return tg.placeholder((ROWS, COLUMNS), name=name)
 
@@ -47,17 +53,17 @@ def test_losses_of_numbers(loss):
     def mean(x, y):
         return loss(x, y, reduction="mean")
 
-    assert instructions(mean, numbers("x"), numbers("y")) == (1, 2)
+    assert at_most_one_kernel_each_way(mean, numbers("x"), numbers("y"))
 
 
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_losses_of_classes(name):
     classes = tg.placeholder((ROWS,), "int64", name="t")
-    assert instructions(OF_CLASSES[name], numbers("x"), classes) == (1, 2)
+    assert at_most_one_kernel_each_way(OF_CLASSES[name], numbers("x"), classes)
 
 
 def test_losses_of_three():
     x, y, z = numbers("x"), numbers("y"), numbers("z")
-    assert instructions(F.gaussian_nll_loss, x, y, z) == (1, 2)
-    assert instructions(F.margin_ranking_loss, x, y, z) == (1, 2)
-    assert instructions(lambda x, y, z: F.mse_loss(x, y, weight=z), x, y, z) == (1, 2)
+    assert at_most_one_kernel_each_way(F.gaussian_nll_loss, x, y, z)
+    assert at_most_one_kernel_each_way(F.margin_ranking_loss, x, y, z)
+    assert at_most_one_kernel_each_way(lambda x, y, z: F.mse_loss(x, y, weight=z), x, y, z)

@@ -48,7 +48,8 @@ def evaluation(x, mean, var, w, b):
 
 def test_of_columns():
     """A batch (n, channel) is normalized by columns: their sums, their mean, the sums of squared
-    deviations, the factors, and the result are loops of their own."""
+    deviations, the factors, and the result are loops of their own. Backwards there are three more:
+    the sums that the gradients need, what the columns share of them, and the gradients."""
     shape, channels = (32, 16), (16,)
 
     def training(x, w, b):

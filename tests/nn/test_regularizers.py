@@ -75,6 +75,8 @@ def test_bad_input():
         regularizers.OrthogonalRegularizer(mode="rank")
     with pytest.raises(ShapeError, match=r"at least 2 dimensions, got shape \(3,\)"):
         regularizers.Orthogonal()(tg.ones(3))
+    with pytest.raises(TypeError, match="L2: expected Tensors, got a ndarray"):
+        regularizers.L2()([np.ones(2)])
     assert repr(regularizers.L1L2(0.1, 0.2)) == "ElasticNet(l1=0.1, l2=0.2)"
 
 
@@ -133,3 +135,10 @@ def test_activity_regularization_in_a_graph():
     run = tg.function([x], [y, regularizers.activity(net)])
     value, cost = run(np.ones((3, 2), "float32"))
     np.testing.assert_allclose(cost.item(), abs(value.numpy()).sum() / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "penalty", [regularizers.Orthogonal(), regularizers.OrthogonalRegularizer()]
+)
+def test_a_weight_without_rows_costs_nothing(penalty):
+    assert penalty(tg.zeros((0, 3))).item() == 0.0

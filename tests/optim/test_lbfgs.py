@@ -134,6 +134,20 @@ def test_state_that_does_not_fit_is_not_loaded():
         optim.LBFGS([other]).load_state_dict(adam.state_dict())
 
 
+@pytest.mark.parametrize("entry", ["d", "prev_flat_grad", "old_dirs", "ro"])
+@pytest.mark.parametrize("wrong", [None, 3, "x", [np.ones(7)], np.ones(7)])
+def test_a_state_of_which_a_part_is_wrong_is_refused(entry, wrong):
+    w = nn.Parameter([1.0, 2.0])
+    optimizer = optim.LBFGS([w], max_iter=3)
+    optimizer.step(closure(optimizer, lambda: tg.sum(w**4 + w)))
+    saved = optimizer.state_dict()
+    before = repr(optimizer.memory)
+    bad = {**saved["state"][0], entry: wrong}
+    with pytest.raises(StateError, match="LBFGS: "):
+        optimizer.load_state_dict({**saved, "state": {0: bad}})
+    assert repr(optimizer.memory) == before
+
+
 @pytest.mark.parametrize("first", [1e-3, 1.0, 50.0])
 def test_the_line_search_meets_both_conditions(first):
     value = lambda t: (t - 2.0) ** 4 + 0.5 * np.sin(3 * t)

@@ -115,3 +115,27 @@ def test_schedule_free_has_two_modes():
     assert w.item() == pytest.approx(at_train, rel=1e-6)
     optimizer.load_state_dict(saved)
     assert optimizer.param_groups[0]["train_mode"] is False
+
+
+def test_what_is_no_group_and_what_has_no_order():
+    w, other = nn.Parameter([1.0]), nn.Parameter([2.0])
+    for params in ({w, other}, [{"params": {w, other}}]):
+        with pytest.raises(TypeError, match="in an order, which a set has not: use a list"):
+            optim.SGD(params)
+    with pytest.raises(TypeError, match="expected a group as a mapping with 'params', got a list"):
+        optim.SGD([w]).add_param_group([other])
+    with pytest.raises(TypeError, match=r"expected a group as a mapping .*, got a Parameter"):
+        optim.SGD([{"params": [w]}, other])
+    with pytest.raises(TypeError, match=r"expected parameters in a list .*, got a NoneType"):
+        optim.SGD([{"params": None}])
+
+
+def test_an_array_of_several_rates():
+    with pytest.raises(ValueError, match=r"expected one number as lr, got a ndarray of shape \(2,"):
+        optim.SGD([nn.Parameter([1.0])], lr=np.array([0.1, 0.2]))
+    assert optim.SGD([nn.Parameter([1.0])], lr=np.array(0.5)).param_groups[0]["lr"] == 0.5
+
+
+def test_a_loss_that_is_no_tensor():
+    with pytest.raises(TypeError, match=r"SGD.minimize: expected a Tensor as loss, got a float"):
+        optim.SGD([nn.Parameter([1.0])]).minimize(3.0)

@@ -1,5 +1,7 @@
 """State that is saved and loaded: through files to the last bit, and in 16-bit floats."""
 
+import copy
+
 import numpy as np
 import pytest
 from update_rules import RULES, adamw, walk
@@ -145,3 +147,92 @@ def test_float16_follows_float32():
         optimizer.step()
     expected = walk(adamw, start.astype(float), lambda x: 1e-3 * x, 20, lr=0.01)
     np.testing.assert_allclose(w.numpy().astype(float), expected, rtol=0.02)
+
+
+# ------------------------------------------------------------------------------- wrong states
+
+
+def places(state, path=()):
+    """The way to each entry of nested dictionaries and lists."""
+    pairs = state.items() if isinstance(state, dict) else enumerate(state)
+    for key, value in pairs:
+        yield (*path, key)
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*path, key))
+
+
+MISSING = object()
+WRONG = [MISSING, None, "x", 3, [1], {"other": 1}, np.zeros((9, 9)), np.array([object()])]
+
+
+def spoilt(good):
+    """`good` with one entry left out, or something else in its place."""
+    for path in places(good):
+        for wrong in WRONG:
+            bad = copy.deepcopy(good)
+            holder = bad
+            for key in path[:-1]:
+                holder = holder[key]
+            if wrong is MISSING:
+                del holder[path[-1]]
+            else:
+                holder[path[-1]] = wrong
+            yield bad
+
+
+STATES = {
+    "Adam": optim.Adam,
+    "SGD": lambda params: optim.SGD(params, momentum=0.9),
+    "Adafactor": optim.Adafactor,
+    "EMA": lambda params: optim.EMA(optim.SGD(params)),
+    "accumulation": lambda params: optim.GradientAccumulation(optim.SGD(params), 2),
+    "noise": lambda params: optim.Transformed(
+        optim.SGD(params), optim.chain(optim.GradientNoise(), optim.GradientNoise())
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_loaded_whole_or_not_at_all(name):
+    """Whatever is wrong with it, the error is the same kind and nothing has been changed."""
+
+    def after(count):
+        params = [nn.Parameter(np.ones((2, 3))), nn.Parameter([1.0])]
+        optimizer = STATES[name](params)
+        steps(optimizer, params, count)
+        return optimizer
+
+    with tg.backend("numpy"):
+        good, optimizer = after(1).state_dict(), after(2)
+        before, refused = repr(optimizer.state_dict()), 0
+        for bad in spoilt(good):
+            try:
+                optimizer.load_state_dict(bad)
+            except StateError:
+                refused += 1
+                assert repr(optimizer.state_dict()) == before
+            else:
+                optimizer = after(2)
+        assert refused > 50
+
+
+def test_a_state_that_was_cut_is_refused():
+    w = nn.Parameter([1.0])
+    optimizer = optim.Adam([w])
+    steps(optimizer, [w], 1)
+    saved = optimizer.state_dict()
+    del saved["state"][0]["exp_avg"]
+    with pytest.raises(StateError, match="parameter 0 comes without exp_avg, which these options"):
+        optimizer.load_state_dict(saved)
+    with pytest.raises(StateError, match=r"\['5'\] in 'state' is in no group"):
+        optimizer.load_state_dict({**saved, "state": {5: {}}})
+
+
+def test_an_option_turned_on_just_before_saving():
+    w = nn.Parameter([1.0])
+    optimizer = optim.SGD([w])
+    steps(optimizer, [w], 1)
+    optimizer.param_groups[0]["momentum"] = 0.9
+    new = optim.SGD([nn.Parameter([1.0])])
+    new.load_state_dict(optimizer.state_dict())
+    assert new.param_groups[0]["momentum"] == 0.9

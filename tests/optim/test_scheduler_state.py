@@ -164,3 +164,25 @@ def test_a_state_that_does_not_fit_is_refused():
     state["_schedulers"].pop()
     with pytest.raises(StateError, match="expected the states of 2 schedules, got 1"):
         sequence.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("entry", "wrong"),
+    [
+        ("last_epoch", None),
+        ("last_epoch", "x"),
+        ("last_epoch", [1]),
+        ("step_size", "x"),
+        ("base_lrs", 3),
+        ("base_lrs", ["x"]),
+        ("_last_lr", None),
+        ("_last_lr", np.zeros(3)),
+        ("kind", np.zeros(3)),
+    ],
+)
+def test_an_entry_of_another_kind_is_refused(entry, wrong):
+    scheduler = lrs.StepLR(sgd(), 3)
+    before = scheduler.state_dict()
+    with pytest.raises(StateError, match=r"StepLR.load_state_dict: expected what state_dict"):
+        scheduler.load_state_dict({**before, entry: wrong})
+    assert scheduler.state_dict() == before

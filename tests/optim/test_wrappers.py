@@ -427,6 +427,8 @@ def one():
          "LBFGS.step evaluates the loss itself"),
         (lambda: optim.Lookahead(optim.SAM(one())), TypeError, "SAM.step evaluates the loss"),
         (lambda: optim.Lookahead(one(), k=0), ValueError, "Lookahead: expected k of at least 1"),
+        (lambda: optim.Lookahead(one(), k=2.5), ValueError, "expected an integer as k, got 2.5"),
+        (lambda: optim.GradientAccumulation(one(), 2.5), ValueError, "an integer as steps"),
         (lambda: optim.Lookahead(one(), alpha=2), ValueError, "alpha from 0 to 1, got 2"),
         (lambda: optim.GradientAccumulation(one(), 0), ValueError, "steps of at least 1, got 0"),
         (lambda: optim.EMA(one(), 1.5), ValueError, "EMA: expected decay from 0 to 1, got 1.5"),
@@ -459,7 +461,124 @@ def test_bad_states():
         (optimizer.optimizer.state_dict(), "is it the state of the optimizer within"),
         ({**good, "kept": {}}, "of the same parameters"),
         ({**good, "kept": {0: {"slow": np.zeros(3)}}}, r"slow of 0: expected shape \(1,\)"),
+        ({**good, "kept": {0: {"slow": np.array(["x"])}}}, "slow of 0: expected numbers"),
+        ({**good, "kept": {0: 3}}, "mappings as 'counts', as 'kept'"),
+        ({**good, "counts": 3}, "mappings as 'counts', as 'kept'"),
     ):
         with pytest.raises(StateError, match=message):
             optimizer.load_state_dict(bad)
     optimizer.load_state_dict(good)
+
+
+# ------------------------------------------------------- what comes later, and what goes wrong
+
+
+@pytest.mark.parametrize("mode", ["lazy", "jit"])
+def test_slow_weights_begin_where_a_parameter_has_its_first_gradient(mode):
+    """In a later step than the others, or in a group that is added."""
+    early, late, added = (nn.Parameter([value]) for value in (1.0, 5.0, 9.0))
+    optimizer = optim.Lookahead(optim.SGD([early, late], lr=0.5), k=2, alpha=0.5)
+
+    def step(*params):
+        optimizer.zero_grad()
+        sum(tg.sum(p) for p in params).backward()
+        optimizer.step()
+
+    run = tg.jit(step) if mode == "jit" else step
+    run(early)
+    run(early, late)
+    assert (early.item(), late.item()) == (0.5, 4.75)
+    optimizer.add_param_group({"params": [added]})
+    run(early, late, added)
+    run(early, late, added)
+    assert (late.item(), added.item()) == (4.25, 8.5)
+
+
+@pytest.mark.parametrize("wrap", [optim.EMA, optim.SWA])
+def test_the_average_of_a_parameter_that_is_added_begins_with_it(wrap):
+    w, added = nn.Parameter([1.0]), nn.Parameter([9.0])
+    optimizer = wrap(optim.SGD([w], lr=0.0))
+    loop(optimizer, [w], 3)
+    optimizer.add_param_group({"params": [added]})
+    with optimizer.applied():
+        assert (w.item(), added.item()) == (1.0, 9.0)
+    loop(optimizer, [w, added], 1)
+    with optimizer.applied():
+        assert added.item() == pytest.approx(9.0)
+
+
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_sam_is_made_whole_or_not_at_all(call, error):
+    """Also where it fails at the worst point."""
+    w = nn.Parameter([1.0, 2.0])
+    optimizer = optim.SAM(optim.SGD([w], lr=0.1), rho=0.5)
+    calls = []
+
+    def closure():
+        calls.append(1)
+        if len(calls) == call:
+            raise error
+        loss = tg.sum(w * w)
+        loss.backward()
+        return loss
+
+    with pytest.raises(error):
+        optimizer.step(closure)
+    assert w.tolist() == [1.0, 2.0]
+    assert optimizer.step(closure).item() == 5.0
+
+
+def test_a_state_loaded_between_the_halves_of_sam_begins_anew():
+    w = nn.Parameter([1.0])
+    optimizer = optim.SAM(optim.SGD([w]))
+    saved = optimizer.state_dict()
+    tg.sum(w).backward()
+    optimizer.first_step()
+    optimizer.load_state_dict(saved)
+    optimizer.first_step()
+
+
+def accumulating():
+    a, b = nn.Parameter([1.0]), nn.Parameter([1.0])
+    return a, b, optim.GradientAccumulation(optim.SGD([a, b], lr=1.0, momentum=0.5), 2)
+
+
+def call(optimizer, param):
+    optimizer.zero_grad()
+    tg.sum(param * 2.0).backward()
+    optimizer.step()
+
+
+def test_a_resumed_accumulation_knows_what_had_a_gradient(tmp_path):
+    """Its momentum goes on, though there is nothing in its sum."""
+    a, b, first = accumulating()
+    for param in (b, b, a):
+        call(first, param)
+    io.save(first.state_dict(), tmp_path / "state.safetensors")
+    c, d, second = accumulating()
+    c.set(a.numpy())
+    d.set(b.numpy())
+    second.load_state_dict(io.load(tmp_path / "state.safetensors"))
+    call(first, a)
+    call(second, c)
+    assert (c.item(), d.item()) == (a.item(), b.item()) == (-1.0, -2.0)
+
+
+def test_a_traced_accumulation_makes_the_step_of_what_another_function_added():
+    a, b, optimizer = accumulating()
+
+    def half(param):
+        def run():
+            tg.sum(param * 2.0).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        return tg.jit(run)
+
+    first, second = half(a), half(b)
+    for _ in range(2):
+        first()
+    second()
+    first()
+    assert b.item() == 0.0

@@ -30,7 +30,9 @@ class GradientAccumulation(Wrapper):
     once; which of the calls it is, is an input.
 
     Clear the gradients after each call, `optimizer.zero_grad()`, as always: it is `a` that adds
-    them up. A parameter without a gradient in one of the k calls counts there as 0.
+    them up. A parameter without a gradient in one of the k calls counts there as 0. (Defined
+    graphs of different parameters each need an accumulation of their own: the step of one graph
+    leaves out what another has added.)
 
     optimizer: the one that makes the step. steps: k. mean: False for the sum of the gradients.
 

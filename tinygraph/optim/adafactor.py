@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tinygraph.array.elementwise import maximum, minimum, pow, rsqrt, sqrt
+from tinygraph.array.elementwise import maximum, minimum, pow, rsqrt, sqrt, where
 from tinygraph.array.reduce import mean
 from tinygraph.optim.check import at_least, between, fractions, several
 from tinygraph.optim.group import Number, Options, ParamGroup, plain
@@ -107,17 +107,22 @@ class Adafactor(Optimizer):
         step = (state["step"] + 1).astype(param.dtype)
         rate = minimum(n["lr"], 1 / sqrt(step)) if group["relative_step"] else n["lr"]
         if group["scale_parameter"]:
-            rate = rate * maximum(n["eps2"], _rms(param))
+            rate = rate * _at_least(n["eps2"], _rms(param))
         eps = n["eps1"] if group["eps"][0] is not None else float(np.finfo(param.dtype).eps)
         square = grad * grad + eps if group["eps_on_square"] else grad * grad
         new = _moments(square, state, pow(step, n["beta2_decay"]))
         root = _inverse_root(new, 0.0 if group["eps_on_square"] else eps)
         change = grad * root
-        change = change / maximum(1.0, _rms(change) / n["d"])
+        change = change / _at_least(1.0, _rms(change) / n["d"])
         if group["beta1"]:
             change = n["beta1"] * state["exp_avg"] + n["1 - beta1"] * change
             new["exp_avg"] = change
         return shrunk(group, param) - rate * change, {**new, "step": step}
+
+
+def _at_least(least: Tensor | float, x: Tensor) -> Tensor:
+    """max(least, x), and `least` where x is NaN: one bad entry is not to reach the others."""
+    return where(x > least, x, least)
 
 
 def _rms(x: Tensor) -> Tensor:

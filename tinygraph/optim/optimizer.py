@@ -21,7 +21,7 @@ from tinygraph.ops.rules import ones_like, show_shape
 from tinygraph.optim import saved
 from tinygraph.optim.group import SCHEDULED, Number, Options, ParamGroup
 from tinygraph.optim.slot import Slot, working_dtype
-from tinygraph.tensor import Tensor, realize
+from tinygraph.tensor import Tensor, gradient_leaves, realize
 
 __all__ = ["Optimizer"]
 
@@ -236,16 +236,30 @@ class Optimizer:
                 f"{self.kind}.minimize: expected a loss of one element, got shape "
                 f"{show_shape(loss.shape)}\n  at {loss.node.origin.where()}"
             )
-        wanted = [param for param in self._chosen(parameters) if param.requires_grad]
-        with no_grad():
-            found = gradients([loss.node], [ones_like(loss.node)], [p.node for p in wanted])
-        grads = {p: Tensor(g) for p, g in zip(wanted, found, strict=True) if g is not None}
+        grads = self._summed(loss.node, [p for p in self._chosen(parameters) if p.requires_grad])
         if not grads:
             raise GraphError(
                 f"{self.kind}.minimize: the loss depends on none of the parameters\n"
                 f"  at {loss.node.origin.where()}"
             )
         return grads
+
+    @staticmethod
+    def _summed(loss: Node, parameters: Sequence[Tensor]) -> dict[Tensor, Tensor]:
+        """The gradients for those of the parameters that `loss` depends on. As `backward` does,
+        all values are counted that one has had: an embedding with a `max_norm` changes its own."""
+        owned = {id(param): param for param in parameters}
+        leaves = [
+            n for n in gradient_leaves([loss]) if n.cell is not None and id(n.cell()) in owned
+        ]
+        slopes: dict[int, Node] = {}
+        with no_grad():
+            found = gradients([loss], [ones_like(loss)], leaves)
+            for leaf, g in zip(leaves, found, strict=True):
+                if leaf.cell is not None and g is not None:
+                    key = id(leaf.cell())
+                    slopes[key] = slopes[key] + g if key in slopes else g
+        return {param: Tensor(slopes[key]) for key, param in owned.items() if key in slopes}
 
     def _chosen(self, parameters: Iterable[Tensor] | None) -> list[Tensor]:
         if parameters is None:

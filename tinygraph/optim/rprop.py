@@ -81,4 +81,5 @@ class Rprop(Optimizer):
         size = minimum(maximum(size * factor, n["least"]), n["most"])
         grad = where(agreement < 0, 0.0, grad)
         new = {"step": state["step"] + 1, "prev": grad, "step_size": size}
-        return param - size * sign(grad), new
+        # NaN has no sign: such an entry stays where it is, and is as new at the next step
+        return param - size * where(grad > 0, 1.0, where(grad < 0, -1.0, 0.0)), new

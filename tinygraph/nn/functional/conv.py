@@ -104,9 +104,13 @@ def _conv(
     batched = x.ndim == dims + 2
     result = op.conv(
         x if batched else reshape(x, shape=(1, *x.shape)), w,
-        stride=steps, padding=pads, dilation=apart, groups=groups,
+        stride=steps, padding=pads, dilation=apart, groups=_groups(groups),
     )  # fmt: skip
     return Tensor(_with_bias(result, bias, dims, batched))
+
+
+def _groups(groups: Any) -> int:
+    return per_dimension("groups", groups, 1)[0]
 
 
 def _check_weight(w: Node, dims: int) -> None:
@@ -214,7 +218,7 @@ def _transpose(
     numbers = zip(x.shape[2:], w.shape[2:], steps, cut, apart, strict=True)
     result = op.conv_input(
         x, w, size=tuple(_transposed_size(*each) for each in numbers), stride=steps,
-        padding=cut, dilation=apart, groups=groups,
+        padding=cut, dilation=apart, groups=_groups(groups),
     )  # fmt: skip
     if any(after for _, after in zeros):
         result = pad_last(result, zeros)

@@ -133,14 +133,14 @@ def _differ(size: Size, other: Size) -> bool:
     return is_known(size, other) and size != other
 
 
-def _probabilities(
-    target: TensorLike, num_classes: int | None, dtype: Any = "float32"
-) -> Tensor:
+def _probabilities(target: TensorLike, num_classes: int | None, dtype: Any = "float32") -> Tensor:
     y = to_tensor(target)
     if is_float(y.dtype):
         return y
-    if num_classes is None:
-        raise ValueError("class numbers need num_classes, to become probabilities; got None")
+    if num_classes is None or num_classes < 1:
+        raise ValueError(
+            f"class numbers need num_classes, to become probabilities; got {num_classes}"
+        )
     classes = Tensor(within(y.node, size=num_classes, what="class"))
     return one_hot(classes, num_classes, dtype=dtype)
 

@@ -145,7 +145,8 @@ def _form(
                 f"expected query, key and value of floats with 3 dimensions, or 2 without a "
                 f"batch, got {x.node.aval} as {name}"
             )
-    if query.shape[-1] != embed_dim or embed_dim % num_heads:
+    features = query.shape[-1]
+    if (features != embed_dim and is_known(features)) or embed_dim % num_heads:
         raise ShapeError(
             f"expected a query of {embed_dim} features, in {num_heads} heads of equal size, got "
             f"shape {show_shape(query.shape)}"

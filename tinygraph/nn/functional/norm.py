@@ -228,7 +228,12 @@ class _Averages(NamedTuple):
     momentum: Any
 
     def check(self, channels: Size, needed: bool) -> None:
-        """ShapeError unless they fit, and both are there or, where not `needed`, neither."""
+        """An error unless they fit, and both are there or, where not `needed`, neither."""
+        for name, kept in (("running_mean", self.mean), ("running_var", self.var)):
+            if kept is not None and not isinstance(kept, Tensor):
+                raise DTypeError(
+                    f"expected {name} to be a Tensor, since it changes, got {type(kept).__name__}"
+                )
         if (self.mean is None) != (self.var is None) or (needed and self.mean is None):
             which = "where those of the input are not taken" if needed else "or neither"
             given = ("None" if x is None else "a Tensor" for x in (self.mean, self.var))

@@ -19,9 +19,10 @@ def per_dimension(name: str, value: Any, dims: int, low: int | None = 1) -> Ints
         raise ShapeError(f"expected {name} to be an integer or {dims} of them, got {value!r}")
     if any(isinstance(number, bool) or not hasattr(number, "__index__") for number in values):
         raise DTypeError(f"expected {name} to be made of integers, got {value!r}")
-    if low is not None and any(number < low for number in values):
+    numbers = tuple([int(number.__index__()) for number in values])  # a Tensor of floats has none
+    if low is not None and any(number < low for number in numbers):
         raise ShapeError(f"expected {name} of at least {low}, got {value!r}")
-    return tuple(int(number) for number in values)
+    return numbers
 
 
 def both_sides(padding: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Pads:

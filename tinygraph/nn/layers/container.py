@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from itertools import groupby
 from typing import Any, overload
 
 from tinygraph.nn.module import Module
@@ -48,6 +49,28 @@ class _Numbered(Module):
             self.append(module)
         return self
 
+    __iadd__ = extend
+
+    def insert(self, index: int, module: Module) -> Any:
+        """Put a module before the one at `index`; returns this one."""
+        modules = list(self)
+        modules.insert(index, module)
+        self._renumber(modules)
+        return self
+
+    def pop(self, index: int) -> Module:
+        """Take a module out, and return it."""
+        module = self._module_at(index)
+        del self[index]
+        return module
+
+    def __delitem__(self, index: int | slice) -> None:
+        names = list(self._modules)
+        for name in names[index] if isinstance(index, slice) else [self._name_at(index)]:
+            del self._modules[name]
+        if all(name.isdigit() for name in self._modules):
+            self._renumber(self)
+
     def _renumber(self, modules: Iterable[Module]) -> None:
         kept = list(modules)
         self._modules.clear()
@@ -87,10 +110,8 @@ class Sequential(_Numbered):
             return Sequential({name: self._modules[name] for name in list(self._modules)[index]})
         return self._module_at(index)
 
-    def __delitem__(self, index: int) -> None:
-        del self._modules[self._name_at(index)]
-        if all(name.isdigit() for name in self._modules):
-            self._renumber(self)
+    def __add__(self, others: Iterable[Module]) -> Sequential:
+        return Sequential(*self, *others)
 
     def forward(self, input: Any) -> Any:
         for module in self:
@@ -107,9 +128,9 @@ class ModuleList(_Numbered):
     (3, 6)
     """
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(() if modules is None else modules)
 
     @overload
     def __getitem__(self, index: int) -> Module: ...
@@ -121,15 +142,20 @@ class ModuleList(_Numbered):
             return ModuleList(list(self)[index])
         return self._module_at(index)
 
-    def __delitem__(self, index: int) -> None:
-        del self._modules[self._name_at(index)]
-        self._renumber(self)
+    def __add__(self, others: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *others])
 
-    def insert(self, index: int, module: Module) -> None:
-        """Put a module before the one at `index`."""
-        modules = list(self)
-        modules.insert(index, module)
-        self._renumber(modules)
+    def __repr__(self) -> str:
+        lines, start = [], 0
+        for text, alike in groupby(map(repr, self)):
+            count = len(list(alike))
+            last = start + count - 1
+            lines.append(
+                f"({start}-{last}): {count} x {text}" if count > 1 else f"({start}): {text}"
+            )
+            start += count
+        body = "\n".join(lines).replace("\n", "\n  ")
+        return f"{type(self).__name__}(\n  {body}\n)" if lines else f"{type(self).__name__}()"
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError("a ModuleList is not called: call the modules in it")
@@ -150,9 +176,11 @@ class ModuleDict(Module):
 
     _modules: dict[str, Module]  # type: ignore[assignment]  # None is not let in
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()) -> None:
+    def __init__(
+        self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None
+    ) -> None:
         super().__init__()
-        self.update(modules)
+        self.update({} if modules is None else modules)
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Enter modules, in the order given; one of the same name is replaced."""

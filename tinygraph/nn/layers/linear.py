@@ -163,7 +163,7 @@ def at_least(layer: str, name: str, value: Any, low: int) -> int:
     """`value` as an integer. ShapeError, which names layer and argument, if it is below `low`."""
     if isinstance(value, bool) or not hasattr(value, "__index__") or value < low:
         raise ShapeError(f"{layer}: expected {name} to be an integer from {low}, got {value!r}")
-    return int(value)
+    return int(value.__index__())  # not int(value): a Tensor of a float would be cut off
 
 
 def empty(shape: tuple[int, ...], dtype: Any = None) -> Parameter:

@@ -48,9 +48,9 @@ class ParameterList(_Parameters):
     ['0', '1']
     """
 
-    def __init__(self, values: Iterable[Any] = ()) -> None:
+    def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self.extend(values)
+        self.extend(() if values is None else values)
 
     def append(self, value: Any) -> ParameterList:
         """Add one at the end; returns the list."""
@@ -62,6 +62,8 @@ class ParameterList(_Parameters):
         for value in values:
             self.append(value)
         return self
+
+    __iadd__ = extend
 
     def __iter__(self) -> Iterator[Parameter]:
         return (self._held(name) for name in list(self._parameters))
@@ -88,7 +90,7 @@ class ParameterList(_Parameters):
 class ParameterDict(_Parameters):
     """Parameters by name, which belong to the module it is assigned to.
 
-    values: a mapping, or pairs of names and values: Parameters, or Tensors and arrays, which
+    parameters: a mapping, or pairs of names and values: Parameters, or Tensors and arrays, which
     become Parameters. It is used as a dictionary is.
 
     >>> import tinygraph as tg
@@ -97,13 +99,15 @@ class ParameterDict(_Parameters):
     (3,)
     """
 
-    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+    def __init__(
+        self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None
+    ) -> None:
         super().__init__()
-        self.update(values)
+        self.update({} if parameters is None else parameters)
 
-    def update(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
         """Enter parameters, in the order given; one of the same name is replaced."""
-        for name, value in dict(values).items():
+        for name, value in dict(parameters).items():
             self[name] = value
 
     def __setitem__(self, name: str, value: Any) -> None:

@@ -435,7 +435,7 @@ class Transformer(Module):
                 f"{show_shape(src.shape)} and {show_shape(tgt.shape)}"
             )
         for name, x in (("src", src), ("tgt", tgt)):
-            if not x.ndim or x.shape[-1] != self.d_model:
+            if not x.ndim or (x.shape[-1] != self.d_model and is_known(x.shape[-1])):
                 raise ShapeError(
                     f"Transformer: expected {name} of {self.d_model} features, got shape "
                     f"{show_shape(x.shape)}"

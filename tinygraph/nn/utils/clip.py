@@ -119,7 +119,8 @@ def clip_grad_norm_(
     In a defined graph: `optimizer.minimize(loss, transform=optim.clip_by_global_norm(max_norm))`.
 
     parameters: one or several; those without a gradient are passed over. norm_type,
-    error_if_nonfinite: as in `get_total_norm`. foreach: ignored. Returns the norm before.
+    error_if_nonfinite: as in `get_total_norm`. foreach: ignored. Returns the norm before. Raises
+    ValueError for a negative max_norm or NaN (PyTorch turns the gradients round).
 
     Source: Pascanu et al., "On the difficulty of training recurrent neural networks" (2013).
 
