@@ -42,8 +42,10 @@ def machine() -> llvm.TargetMachine:
     """What LLVM compiles for."""
     cpu, features = host()
     target = llvm.Target.from_triple(llvm.get_process_triple())
+    # "large": in a process with much memory a kernel's code and its constants may be mapped more
+    # than 2 GB apart, further than the offsets of smaller models reach
     return target.create_target_machine(
-        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small", jit=True
+        cpu=cpu, features=features, opt=3, reloc="static", codemodel="large", jit=True
     )
 
 
