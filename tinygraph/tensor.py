@@ -253,7 +253,11 @@ class Tensor:
         from tinygraph.ops.movement import stop_gradient
 
         with no_grad():
-            return Tensor(stop_gradient(self.node))
+            node = stop_gradient(self.node)
+        value = self.node.buffer
+        if value is not None and self.node.cell is None and STATE.trace is None:
+            lazy.keep(node, value)  # or it would hold on to all that the value was computed from
+        return Tensor(node)
 
     def clone(self) -> Tensor:
         """A Tensor of its own with the same value; gradients pass through."""

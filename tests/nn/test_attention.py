@@ -249,3 +249,31 @@ def test_why_the_scale(rng):
     assert np.median(F.softmax(q @ k.mT).numpy().max(-1)) > 0.9
     assert np.median(F.softmax(q @ k.mT / 16).numpy().max(-1)) < 0.2
     assert slopes(q @ k.mT) < slopes(q @ k.mT / 16) / 4
+
+
+ATTENTIONS = {
+    "scaled": lambda q, k, v, w: F.scaled_dot_product_attention(q, k, v),
+    "grouped": lambda q, k, v, w: F.scaled_dot_product_attention(q, k, v, enable_gqa=True),
+    "masked": lambda q, k, v, w: F.scaled_dot_product_attention(q, k, v, tg.ones((6, 6)) == 1),
+    "self": lambda q, k, v, w: F.self_attention(q, w, w, w)[0],
+    "local": lambda q, k, v, w: F.local_attention(q, k, v, window=2),
+    "sparse": lambda q, k, v, w: F.sparse_attention(q, k, v, window=1),
+    "flash": lambda q, k, v, w: F.flash_attention(q, k, v, block_size=4),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_scores_may_be_larger_than_16_bits_hold(name):
+    def attend(dtype):
+        rng = np.random.default_rng(0)
+        q, k, v = (tg.tensor(rng.standard_normal((2, 3, 6, 4)) * 400, "float16") for _ in range(3))
+        tensors = [x.astype(dtype) for x in (q, k, v, tg.eye(4))]
+
+        def total(*tensors):
+            return tg.sum(ATTENTIONS[name](*tensors).astype("float32"))
+
+        return [ATTENTIONS[name](*tensors), *tg.grad(total, (0, 1, 2))(*tensors)]
+
+    for narrow, wide in zip(attend("float16"), attend("float32"), strict=True):
+        assert narrow.dtype == "float16"
+        np.testing.assert_allclose(narrow.numpy(), wide.numpy(), rtol=2e-3, atol=1e-2)

@@ -147,3 +147,12 @@ def test_the_gradient_of_a_border_is_added_where_it_came_from(mode):
     tape = tape_of(slope, inputs=[x, g])
     assert not kernels(tape, "scatter")
     assert len(tape) <= 8
+
+
+def test_products_of_bilinear_may_be_larger_than_16_bits_hold():
+    def full(shape, value):
+        return tg.full(shape, value, dtype="float16")
+
+    y = F.bilinear(full((2, 3), 300.0), full((2, 3), 0.001), full((4, 3, 3), 100.0))
+    assert y.dtype == "float16"
+    np.testing.assert_allclose(y.numpy(), np.full((2, 4), 270.0), rtol=2e-3)

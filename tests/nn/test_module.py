@@ -110,6 +110,19 @@ def test_train_eval_apply_and_gradients():
     assert net.scale.grad is not None
 
 
+def test_state_may_be_looked_at_while_a_graph_is_defined():
+    """What the graph will assign to it is for each call to come."""
+    norm = nn.BatchNorm1d(2)
+    x = tg.placeholder((None, 2), name="x")
+    y = norm(x)
+    state = norm.state_dict()
+    assert state["running_mean"].tolist() == [0.0, 0.0]
+    norm.load_state_dict({**state, "running_var": np.array([2.0, 2.0])})
+    assert copy.deepcopy(norm).state_dict()["running_var"].tolist() == [2.0, 2.0]
+    tg.function([x], y, updates={})(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert norm.state_dict()["num_batches_tracked"] == 1
+
+
 def test_state_dict_is_a_copy_and_loads_again():
     net, other = Net(), Net()
     state = net.state_dict()
@@ -265,3 +278,12 @@ def test_a_module_cannot_contain_itself():
     with pytest.raises(ValueError, match="a module cannot contain itself"):
         outer[0].part = outer
     assert len(list(outer.modules())) == 2
+
+
+def test_shapes_that_summary_takes():
+    layer = nn.Linear(3, 2)
+    assert layer.summary([5, 3]) == layer.summary((5, 3)) == layer.summary([(5, 3)])
+    with pytest.raises(TypeError, match="or a list of them, got 'abc'"):
+        layer.summary("abc")
+    with pytest.raises(ValueError, match="summary: expected 2 dtypes, got 1"):
+        nn.Bilinear(3, 2, 2).summary([(5, 3), (5, 2)], ["float32"])

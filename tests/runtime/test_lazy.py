@@ -1,11 +1,13 @@
 """Lazy mode: what runs when, what is kept, what is compiled."""
 
 import gc
+import weakref
 
 import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph import optim
 from tinygraph.compiler.compile import TAPES
 from tinygraph.graph.node import Node
 
@@ -64,6 +66,25 @@ def test_a_loop_never_grows_memory():
     gc.collect()
     after = sum(type(o) is Node for o in gc.get_objects())
     assert after <= before
+
+
+def test_losses_that_are_kept_detached_do_not_keep_the_steps():
+    """Neither in a list nor as a running sum: the weights of each step would stay in memory."""
+    w = tg.tensor(np.ones(1000), requires_grad=True)
+    opt, kept, total = optim.SGD([w], lr=0.1), [], tg.tensor(0.0)
+    olds = []
+    for _ in range(5):
+        olds.append(weakref.ref(w.node))
+        loss = tg.sum(w * w)
+        loss.backward()
+        opt.step()
+        opt.zero_grad()
+        kept.append(loss.detach())
+        total = total + loss.detach()
+    del loss
+    gc.collect()
+    assert all(old() is None for old in olds)
+    assert total.item() == pytest.approx(sum(loss.item() for loss in kept))
 
 
 def test_a_function_that_is_defined_already_does_not_make_memory_grow():

@@ -323,7 +323,7 @@ class Module:
         {'weight': (2, 3), 'bias': (2,)}
         """
         entries = self._entries(prefix)
-        lazy.realize([tensor.node for tensor in entries.values()])
+        lazy.realize([lazy.present_value(tensor.node) for tensor in entries.values()])
         return {name: tensor.numpy() for name, tensor in entries.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> LoadResult:
@@ -359,6 +359,8 @@ class Module:
             raise StateError(
                 f"the state does not fit {type(self).__name__}:\n  " + "\n  ".join(wrong)
             )
+        if STATE.trace is None:
+            lazy.end_definition()  # what a graph is to assign stays with the function to come
         for name, array in common.items():
             entries[name].set(array)
         return LoadResult(missing, unexpected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -118,9 +118,15 @@ def _calls(module: Module, input_shape: Any, dtype: Any) -> dict[int, Calls]:
 
 def _placeholders(input_shape: Any, dtype: Any) -> list[Tensor]:
     """An input for each shape: one, or several where a list of shapes is given."""
-    several = isinstance(input_shape, list) or any(isinstance(s, Sequence) for s in input_shape)
+    if not isinstance(input_shape, (list, tuple)):
+        raise TypeError(
+            f"summary: expected a shape, such as (None, 3), or a list of them, got {input_shape!r}"
+        )
+    several = any(isinstance(shape, (list, tuple)) for shape in input_shape)
     shapes = list(input_shape) if several else [input_shape]
     dtypes = list(dtype) if isinstance(dtype, (list, tuple)) else [dtype] * len(shapes)
+    if len(dtypes) != len(shapes):
+        raise ValueError(f"summary: expected {len(shapes)} dtypes, got {len(dtypes)}")
     names = [f"input{number}" for number in range(len(shapes))] if several else ["input"]
     return [placeholder(*each) for each in zip(shapes, dtypes, names, strict=True)]
 

@@ -6,7 +6,7 @@ import math
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, to_tensor
-from tinygraph.array.elementwise import tanh, where
+from tinygraph.array.elementwise import astype, tanh, where
 from tinygraph.array.info import finfo
 from tinygraph.array.reduce import sum as total
 from tinygraph.array.shape import expand_dims
@@ -17,6 +17,7 @@ from tinygraph.errors import DTypeError, ShapeError
 from tinygraph.graph.dim import is_known
 from tinygraph.nn.functional.dropout import dropout
 from tinygraph.nn.functional.linear import linear
+from tinygraph.nn.functional.loss import operands
 from tinygraph.ops.contract import matmul
 from tinygraph.ops.logic import greater_equal
 from tinygraph.ops.movement import iota, reshape, swap_last
@@ -160,13 +161,14 @@ def _projected(
 ) -> tuple[Tensor, Tensor]:
     q, k, v = x @ to_tensor(w_q), context @ to_tensor(w_k), context @ to_tensor(w_v)
     check_attention(q, k, v)
+    dtype, (q, k, v) = operands(q, k, v)
     scores = _scores(q, k, scale)
     if mask is not None:
         kept = to_tensor(mask) != 0
         _check_mask(kept, scores)
         scores = where(kept, scores, max(MASKED, float(finfo(scores.dtype).min)))
     weights = softmax(scores, axis=-1)
-    return weights @ v, weights
+    return astype(weights @ v, dtype), astype(weights, dtype)
 
 
 @api
@@ -248,11 +250,12 @@ def weighted_mean(
     """See `scaled_dot_product_attention`; with the weights, (..., l, s), after dropout."""
     if is_causal and mask is not None:
         raise ValueError("expected attn_mask or is_causal, got both")
+    dtype, (q, k, v) = operands(q, k, v)  # scores may be too large for 16 bits
     groups = _groups(q, k, v) if enable_gqa else 1
     scores = _ungrouped(_scores(_grouped(q, groups), k, scale), groups)
     weights = dropout(_softmax(scores, mask, is_causal), dropout_p)
     output = Tensor(matmul(_grouped(weights, groups).node, v.node))
-    return _ungrouped(output, groups), weights
+    return astype(_ungrouped(output, groups), dtype), astype(weights, dtype)
 
 
 def _groups(q: Tensor, k: Tensor, v: Tensor) -> int:

@@ -21,7 +21,7 @@ from tinygraph.array.elementwise import (
     square,
     where,
 )
-from tinygraph.array.join import stack
+from tinygraph.array.join import concat, stack, unstack
 from tinygraph.array.reduce import sum
 from tinygraph.array.shape import expand_dims
 from tinygraph.dtypes import DType
@@ -56,29 +56,47 @@ def box_convert(boxes: TensorLike, in_fmt: str, out_fmt: str) -> Tensor:
     tensor([20., 40., 20., 40.])
     """
     dtype, (wide,) = operands(boxes)
-    x1, y1, x2, y2 = _corners(wide, in_fmt)
-    w, h = x2 - x1, y2 - y1
+    _check(wide, in_fmt)
+    low, high = _ends(wide[..., :2], wide[..., 2:], in_fmt)
+    size = high - low
     _check_format(out_fmt)
     if out_fmt == "xyxy":
-        parts = [x1, y1, x2, y2]
+        parts = [low, high]
     elif out_fmt == "xywh":
-        parts = [x1, y1, w, h]
+        parts = [low, size]
     else:
-        parts = [x1 + 0.5 * w, y1 + 0.5 * h, w, h]
-    return astype(stack(parts, axis=-1), dtype)
+        parts = [low + 0.5 * size, size]
+    return astype(concat(parts, axis=-1), dtype)
+
+
+def _ends(first: Tensor, second: Tensor, fmt: str) -> tuple[Tensor, Tensor]:
+    """Where a side begins and where it ends, from what stands for it in the first half of a box
+    and in the second."""
+    if fmt == "xyxy":
+        return first, second
+    low = first - 0.5 * second if fmt == "cxcywh" else first
+    return low, low + second
 
 
 def _corners(boxes: Tensor, fmt: str = "xyxy") -> Sides:
     """x1, y1, x2, y2 of boxes in any format."""
+    _check(boxes, fmt)
+    a, b, c, d = (boxes[..., i] for i in range(4))
+    (x1, x2), (y1, y2) = _ends(a, c, fmt), _ends(b, d, fmt)
+    return x1, y1, x2, y2
+
+
+def _columns(boxes: Tensor, fmt: str = "xyxy") -> Sides:
+    """The corners, each of them an array of its own in memory: read often, it is read faster so
+    than as every fourth number of the boxes."""
+    x1, y1, x2, y2 = unstack(stack(_corners(boxes, fmt)))
+    return x1, y1, x2, y2
+
+
+def _check(boxes: Tensor, fmt: str = "xyxy") -> None:
     _check_format(fmt)
     if not boxes.ndim or boxes.shape[-1] != 4:
         raise ShapeError(f"expected boxes (..., 4), got shape {show_shape(boxes.shape)}")
-    a, b, c, d = (boxes[..., i] for i in range(4))
-    if fmt == "xyxy":
-        return a, b, c, d
-    if fmt == "cxcywh":
-        a, b = a - 0.5 * c, b - 0.5 * d
-    return a, b, a + c, b + d
 
 
 def _check_format(fmt: str) -> None:
@@ -123,7 +141,7 @@ def box_iou(boxes1: TensorLike, boxes2: TensorLike, fmt: str = "xyxy") -> Tensor
     for name, boxes in (("boxes1", a), ("boxes2", b)):
         if boxes.ndim < 2:
             raise ShapeError(f"expected {name} (..., n, 4), got shape {show_shape(boxes.shape)}")
-    common, union = _overlap(_corners(expand_dims(a, -2), fmt), _corners(expand_dims(b, -3), fmt))
+    common, union = _overlap(_columns(expand_dims(a, -2), fmt), _columns(expand_dims(b, -3), fmt))
     none = union == 0.0
     return astype(where(none, 0.0, common / where(none, 1.0, union)), dtype)
 
@@ -237,7 +255,7 @@ ciou_loss = complete_box_iou_loss
 def _pair(boxes1: TensorLike, boxes2: TensorLike) -> tuple[DType, Sides, Sides]:
     dtype, (a, b) = operands(boxes1, boxes2)
     check_same_shape(a, b, "boxes2")
-    return dtype, _corners(a), _corners(b)
+    return dtype, _columns(a), _columns(b)
 
 
 def _around(a: Sides, b: Sides) -> Sides:

@@ -22,6 +22,7 @@ from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size
 from tinygraph.linalg import qr, vector_norm
 from tinygraph.nn.functional.attention import check_attention, default_scale, weighted_mean
+from tinygraph.nn.functional.loss import operands
 from tinygraph.nn.functional.masks import check_key_mask
 from tinygraph.ops.rules import show_shape
 from tinygraph.random import Generator
@@ -113,6 +114,7 @@ def performer_attention(
             f"expected a projection (features, {q.shape[-1]}), got shape {show_shape(w.shape)}"
         )
     seen = None if key_mask is None else check_key_mask(to_tensor(key_mask), k)
+    dtype, (q, k, v) = operands(q, k, v)
     root = math.sqrt(default_scale(q, scale))
     across = matrix_transpose(w.astype(q.dtype))
     k = k * root
@@ -123,7 +125,7 @@ def performer_attention(
         right = where(expand_dims(seen, -1), right, float(finfo(right.dtype).min))
     left = exp(left - largest(left, axis=-1, keepdims=True).detach())
     right = exp(right - largest(right, axis=(-2, -1), keepdims=True).detach())
-    return _kernel_attention(left, right, v, is_causal, seen)
+    return astype(_kernel_attention(left, right, v, is_causal, seen), dtype)
 
 
 @api

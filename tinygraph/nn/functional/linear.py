@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, as_node
+from tinygraph.array.reduce import in_dtype, widened
+from tinygraph.dtypes import promote
 from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.graph.node import Node, Shape
@@ -64,7 +66,9 @@ def bilinear(
             f"(out, in1, in2), got {show_shape(x.shape)}, {show_shape(y.shape)} and "
             f"{show_shape(w.shape)}"
         )
-    return Tensor(_plus(einsum("...i,kij,...j->...k", x, w, y), bias, w.shape[:1]))
+    wide = einsum("...i,kij,...j->...k", widened(x), widened(w), widened(y))
+    result = in_dtype(wide, promote(promote(x.dtype, w.dtype), y.dtype))
+    return Tensor(_plus(result, bias, w.shape[:1]))
 
 
 def _plus(result: Node, bias: TensorLike | None, shape: Shape) -> Node:

@@ -9,7 +9,7 @@ import numpy as np
 from tinygraph.array.api import api
 from tinygraph.array.convert import TensorLike, to_tensor
 from tinygraph.array.creation import arange, ones
-from tinygraph.array.elementwise import where
+from tinygraph.array.elementwise import astype, where
 from tinygraph.array.info import finfo
 from tinygraph.array.join import concat, split
 from tinygraph.array.pad import pad
@@ -17,6 +17,7 @@ from tinygraph.array.select import isin, take
 from tinygraph.array.shape import expand_dims, matrix_transpose, reshape
 from tinygraph.array.sizes import known
 from tinygraph.array.softmax import softmax
+from tinygraph.dtypes import DType
 from tinygraph.errors import ShapeError
 from tinygraph.graph.dim import Size, is_known
 from tinygraph.nn.functional.attention import (
@@ -25,6 +26,7 @@ from tinygraph.nn.functional.attention import (
     masked_softmax,
     weighted_mean,
 )
+from tinygraph.nn.functional.loss import operands
 from tinygraph.nn.functional.masks import check_key_mask, check_window, near
 from tinygraph.ops.rules import show_shape
 from tinygraph.tensor import Tensor
@@ -60,9 +62,9 @@ def local_attention(
     >>> tg.nn.functional.local_attention(0 * x, x, x, window=1).tolist()
     [[0.0], [1.0], [1.5]]
     """
-    q, k, v, seen = _checked(query, key, value, key_mask)
+    dtype, q, k, v, seen = _checked(query, key, value, key_mask)
     windows = _Windows(q.shape[-2], window, is_causal)
-    return windows.attend(q * default_scale(q, scale), k, v, seen)
+    return astype(windows.attend(q * default_scale(q, scale), k, v, seen), dtype)
 
 
 @api
@@ -89,7 +91,7 @@ def sparse_attention(
     >>> tg.nn.functional.sparse_attention(0 * x, x, x, window=0).tolist()
     [[2.25], [0.0], [1.5], [3.0]]
     """
-    q, k, v, seen = _checked(query, key, value, key_mask)
+    dtype, q, k, v, seen = _checked(query, key, value, key_mask)
     places = _places(global_tokens, q.shape[-2])
     mask = None if seen is None else expand_dims(seen, -2)
     if is_causal:
@@ -98,13 +100,13 @@ def sparse_attention(
     theirs, _ = weighted_mean(take(q, places, axis=-2), k, v, mask, scale=scale)
     windows = _Windows(q.shape[-2], window, is_causal)
     rest = windows.attend_shared(q * default_scale(q, scale), k, v, seen, places)
-    result: Tensor = rest.at[..., places, :].set(theirs)
-    return result
+    return astype(rest.at[..., places, :].set(theirs), dtype)
 
 
 def _checked(
     query: TensorLike, key: TensorLike, value: TensorLike, key_mask: TensorLike | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+) -> tuple[DType, Tensor, Tensor, Tensor, Tensor | None]:
+    """The dtype of the result; query, key and value in 32 bits at least; who takes part."""
     q, k, v = to_tensor(query), to_tensor(key), to_tensor(value)
     check_attention(q, k, v)
     if q.shape[-2] != k.shape[-2] and is_known(q.shape[-2], k.shape[-2]):
@@ -112,7 +114,9 @@ def _checked(
             f"expected as many queries as keys, got shapes {show_shape(q.shape)} and "
             f"{show_shape(k.shape)}"
         )
-    return q, k, v, None if key_mask is None else check_key_mask(to_tensor(key_mask), k)
+    seen = None if key_mask is None else check_key_mask(to_tensor(key_mask), k)
+    dtype, (q, k, v) = operands(q, k, v)
+    return dtype, q, k, v, seen
 
 
 def _places(global_tokens: int | Sequence[int], length: Size) -> Tensor:
